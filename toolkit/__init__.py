@@ -1,0 +1,45 @@
+"""Which module holds what, chapter by chapter.
+
+=====================================================  ===========================================
+Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
+Every chapter on images: data sets and their splits    `datasets`
+Every chapter: one training loop, an iterator of       `training`
+records
+Every chapter: runs that are saved and played again    `recordings`
+Every table that the four documents print              `published`
+The full-scale runs behind those tables                `studies`
+Every picture                                          `figures`
+Every notebook's panel                                 `panels`
+=====================================================  ===========================================
+
+Importing the package loads none of them: ``toolkit.optim`` is imported when it is first named.
+"""
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "datasets",
+    "figures",
+    "landscapes",
+    "networks",
+    "optim",
+    "panels",
+    "published",
+    "recordings",
+    "studies",
+    "training",
+)
+__all__ = [*_MODULES, "__version__"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
