@@ -1,0 +1,232 @@
+"""Live frames: small plots as SVG text, about a millisecond each, for a picture that is redrawn several times a second.
+
+Every function returns one `<g>` or `<svg>` element as a string. Colours of axes and text follow JupyterLab's theme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+MOST_POINTS = 160
+TEXT = "var(--jp-ui-font-color1,#333)"
+FAINT = "var(--jp-border-color2,#ddd)"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: `x` and `y` of equal length; values that are not finite leave a gap."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    label: str
+    colour: str
+    dash: str = ""
+    width: float = 1.8
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Map from [low, high] to the pixels [start, stop], linear or logarithmic."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+    log: bool = False
+
+    def __call__(self, values) -> np.ndarray:
+        """Pixel positions of the values; not finite where the scale cannot show them."""
+        values, low, high = np.asarray(values, float), self.low, self.high
+        if self.log:
+            values, low, high = np.log10(np.where(values > 0, values, np.nan)), math.log10(low), math.log10(high)
+        return self.start + (values - low) / (high - low) * (self.stop - self.start)
+
+    def shows(self, pixels: np.ndarray) -> np.ndarray:
+        """Which pixel positions are finite and inside the axis, give or take two pixels."""
+        low, high = sorted((self.start, self.stop))
+        return (pixels >= low - 2) & (pixels <= high + 2)
+
+    def inverse(self, pixel: float) -> float:
+        """The value at a pixel."""
+        share = (pixel - self.start) / (self.stop - self.start)
+        return self.low * (self.high / self.low) ** share if self.log else self.low + share * (self.high - self.low)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Positions and labels of at most seven round values."""
+        values = _decades(self.low, self.high) if self.log else _round_values(self.low, self.high)
+        return [(float(self(value)), f"{value:g}") for value in values]
+
+
+def fitted_scale(values, start: float, stop: float, *, log: bool = False, limits: tuple[float, float] | None = None) -> Scale:
+    """A scale that shows all finite values, with a small margin, or the given limits.
+
+    >>> fitted_scale([0.0, 10.0], 0, 100, limits=(0, 10))(5.0).item()
+    50.0
+    """
+    if limits is None:
+        values = np.asarray(values, float)
+        values = values[np.isfinite(values) & ((values > 0) | (not log))]
+        limits = _margin(values.min(), values.max(), log) if values.size else (0.1, 1.0)
+    return Scale(*limits, start, stop, log)
+
+
+def plot(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str = "",
+    size: tuple[int, int] = (320, 230),
+    log_x: bool = False,
+    log_y: bool = False,
+    x_limits: tuple[float, float] | None = None,
+    y_limits: tuple[float, float] | None = None,
+    marks: Sequence[tuple[float, str, str]] = (),
+    points: Sequence[tuple[float, float, str, str]] = (),
+) -> str:
+    """Curves in one pair of axes.
+
+    Args:
+        lines: the curves, drawn in order.
+        title: above the axes; it also names the picture for a screen reader.
+        x_label: below the axes, with unit.
+        y_label: in front of the title's end, with unit.
+        size: width and height [pixels].
+        log_x: logarithmic abscissa.
+        log_y: logarithmic ordinate; values at or below zero leave gaps.
+        x_limits: limits instead of those of the data.
+        y_limits: likewise.
+        marks: vertical lines `(x, colour, text)`, the text as tooltip.
+        points: dots `(x, y, colour, text)`, the text as tooltip.
+
+    Returns:
+        A `<g>` element of the given size.
+    """
+    width, height = size
+    x_values = np.concatenate([np.asarray(line.x, float) for line in lines] + [np.array([point[0] for point in points])])
+    y_values = np.concatenate([np.asarray(line.y, float) for line in lines] + [np.array([point[1] for point in points])])
+    x_scale = fitted_scale(x_values, 44, width - 8, log=log_x, limits=x_limits)
+    y_scale = fitted_scale(y_values, height - 34, 24, log=log_y, limits=y_limits)
+    parts = [_axes(x_scale, y_scale, title, x_label, y_label)]
+    for x, colour, text in marks:
+        position = f"{float(x_scale(x)):.1f}"
+        parts.append(
+            f'<line x1="{position}" x2="{position}" y1="24" y2="{height - 34}" stroke="{colour}" stroke-dasharray="2 3">'
+            f"<title>{escape(text)}</title></line>"
+        )
+    parts += [_curve(line, x_scale, y_scale) for line in lines]
+    parts += [_dot(float(x_scale(x)), float(y_scale(y)), colour, text) for x, y, colour, text in points]
+    return f"<g>{''.join(parts)}</g>"
+
+
+def legend(entries: Sequence[tuple[str, str, str]], *, width: int) -> str:
+    """Entries `(label, colour, dash)` in a row, broken into several where the width [pixels] ends; 20 pixels a row."""
+    parts, x, y = [], 44, 12
+    for label, colour, dash in entries:
+        space = 34 + 6.4 * len(label)
+        if x + space > width:
+            x, y = 44, y + 20
+        parts.append(
+            f'<line x1="{x}" x2="{x + 20}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3" stroke-dasharray="{dash}"/>'
+            f'<text x="{x + 25}" y="{y + 4}">{escape(label)}</text>'
+        )
+        x += space
+    return f"<g>{''.join(parts)}</g>"
+
+
+def text(words: str, *, x: float, y: float) -> str:
+    """A line of text."""
+    return f'<text x="{x}" y="{y}">{escape(words)}</text>'
+
+
+def compose(parts: Sequence[tuple[float, float, str]], *, size: tuple[int, int], description: str) -> str:
+    """One picture from parts `(x, y, element)`, scaled to the width of its place.
+
+    Args:
+        parts: elements and where their upper left corners go [pixels].
+        size: width and height of the whole [pixels].
+        description: what the picture shows, for a screen reader.
+
+    Returns:
+        An `<svg>` element.
+    """
+    body = "".join(f'<g transform="translate({x},{y})">{element}</g>' for x, y, element in parts)
+    style = f"width:100%;max-width:{int(size[0] * 1.3)}px;font:11px var(--jp-ui-font-family,sans-serif)"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" role="img" '
+        f'aria-label="{escape(description)}" style="{style}" fill="{TEXT}">{body}</svg>'
+    )
+
+
+def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str) -> str:
+    left, right, top, bottom = x_scale.start, x_scale.stop, y_scale.stop, y_scale.start
+    parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
+    for position, label in x_scale.ticks():
+        parts.append(f'<line x1="{position:.1f}" x2="{position:.1f}" y1="{top}" y2="{bottom}" stroke="{FAINT}"/>')
+        parts.append(f'<text x="{position:.1f}" y="{bottom + 14}" text-anchor="middle">{label}</text>')
+    for position, label in y_scale.ticks():
+        parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')
+        parts.append(f'<text x="{left - 5}" y="{position + 4:.1f}" text-anchor="end">{label}</text>')
+    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 28}" text-anchor="middle">{escape(x_label)}</text>')
+    parts.append(f'<text x="{right}" y="14" text-anchor="end">{escape(y_label)}</text>')
+    parts.append(f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="{TEXT}"/>')
+    return "".join(parts)
+
+
+def _curve(line: Line, x_scale: Scale, y_scale: Scale) -> str:
+    x, y = _thinned(x_scale(line.x), y_scale(line.y))
+    shown = x_scale.shows(x) & y_scale.shows(y)
+    pieces = np.split(np.arange(len(x)), np.flatnonzero(~shown))
+    path = "".join(_path(x[rows], y[rows]) for piece in pieces if len(rows := piece[shown[piece]]))
+    return (
+        f'<path d="{path}" fill="none" stroke="{line.colour}" stroke-width="{line.width}" stroke-dasharray="{line.dash}" '
+        f'stroke-linejoin="round" stroke-linecap="round"><title>{escape(line.label)}</title></path>'
+    )
+
+
+def _path(x: np.ndarray, y: np.ndarray) -> str:
+    points = " ".join(f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    return f"M{points}" if len(x) > 1 else f"M{points}h.1"
+
+
+def _dot(x: float, y: float, colour: str, text: str) -> str:
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return ""
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" stroke="white"><title>{escape(text)}</title></circle>'
+
+
+def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every n-th point, and always the last, so that at most `MOST_POINTS` are drawn."""
+    stride = math.ceil(len(x) / MOST_POINTS)
+    if stride <= 1:
+        return x, y
+    rows = np.unique(np.append(np.arange(0, len(x), stride), len(x) - 1))
+    return x[rows], y[rows]
+
+
+def _margin(low: float, high: float, log: bool) -> tuple[float, float]:
+    if log:
+        ratio = max(high / low, 1.5) ** 0.05
+        return low / ratio, high * ratio
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    return low - room, high + room
+
+
+def _decades(low: float, high: float) -> list[float]:
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    stride = math.ceil(len(exponents) / 6)
+    digits = (1, 2, 5) if len(exponents) <= 3 else (1,)
+    values = [digit * 10.0**exponent for exponent in exponents[::stride] for digit in digits]
+    return [value for value in values if low <= value <= high]
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    step = 10 ** math.floor(math.log10((high - low) / 5))
+    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= 6)
+    first = math.ceil(low / step)
+    return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]

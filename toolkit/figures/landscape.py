@@ -1,0 +1,119 @@
+"""The ball on a landscape of one or two dimensions: its path, its phase space, its energy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from toolkit.figures import colours, frame
+
+SIZE = (960, 322)
+MAP_SIZE = (400, 300)
+TOP = 22
+POINTS, LEVELS = 121, 12
+
+
+def ball_frame(landscape: Any, path: list[Any]) -> str:
+    """Landscape with the ball's path, phase space (ω, p) or speed, and energy, as a live frame.
+
+    Args:
+        landscape: with `value`, `limits`, `name` and `formula`, see `toolkit.landscapes`.
+        path: positions with `step`, `weights`, `momentum`, `potential`, `kinetic` and `braked`.
+
+    Returns:
+        An `<svg>` element; its first part is the map, see `map_scales`.
+    """
+    weights = np.array([position.weights for position in path])
+    momenta = np.array([position.momentum for position in path])
+    braked = next((number for number, position in enumerate(path) if position.braked), len(path))
+    parts = [
+        (0, TOP, _map(landscape, weights, braked)),
+        (MAP_SIZE[0], TOP, _phase_space(weights, momenta, braked)),
+        (MAP_SIZE[0] + 280, TOP, _energy(path, braked)),
+        (0, 0, frame.legend([("low friction", colours.ORANGE, ""), ("braked", colours.BLUE, "")], width=SIZE[0])),
+    ]
+    last = path[-1]
+    description = (
+        f"Ball on {landscape.name}: after {last.step} steps loss {last.potential:.3g}, kinetic energy {last.kinetic:.3g}."
+    )
+    return frame.compose(parts, size=SIZE, description=description)
+
+
+def map_scales(landscape: Any) -> list[frame.Scale]:
+    """Scales from each coordinate of ω to the pixels of `ball_frame`."""
+    scales = [frame.Scale(*landscape.limits[0], 44, MAP_SIZE[0] - 8)]
+    if len(landscape.limits) == 2:
+        scales.append(frame.Scale(*landscape.limits[1], TOP + MAP_SIZE[1] - 34, TOP + 24))
+    return scales
+
+
+def _map(landscape: Any, weights: np.ndarray, braked: int) -> str:
+    title = f"{landscape.name}: L = {landscape.formula}"
+    if weights.shape[1] == 1:
+        low, high = landscape.limits[0]
+        x = np.linspace(low, high, 160)
+        loss = frame.Line(x, landscape.value(x[:, None]), "loss", colours.GREY)
+        paths = _two_colours(weights[:, 0], landscape.value(weights), braked)
+        ball = (weights[-1, 0], float(landscape.value(weights[-1])), colours.BLACK, "the ball")
+        return frame.plot(
+            [loss, *paths], title=title, x_label="weight ω", y_label="loss", size=MAP_SIZE, points=[ball],
+            x_limits=landscape.limits[0], y_limits=_height(loss.y),
+        )  # fmt: skip
+    ball = (weights[-1, 0], weights[-1, 1], colours.BLACK, "the ball")
+    return frame.plot(
+        [*_contours(landscape.value, landscape.limits), *_two_colours(weights[:, 0], weights[:, 1], braked)],
+        title=title, x_label="weight x", y_label="weight y", size=MAP_SIZE, points=[ball],
+        x_limits=landscape.limits[0], y_limits=landscape.limits[1],
+    )  # fmt: skip
+
+
+def _phase_space(weights: np.ndarray, momenta: np.ndarray, braked: int) -> str:
+    if weights.shape[1] == 1:
+        lines = _two_colours(weights[:, 0], momenta[:, 0], braked)
+        return frame.plot(lines, title="phase space", x_label="weight ω", y_label="momentum p", size=(280, 300))
+    steps = np.arange(len(momenta))
+    lines = _two_colours(steps, np.linalg.norm(momenta, axis=1), braked)
+    return frame.plot(lines, title="momentum |p|", x_label="step", size=(280, 300))
+
+
+def _energy(path: list[Any], braked: int) -> str:
+    steps = [position.step for position in path]
+    potential = np.array([position.potential for position in path])
+    kinetic = np.array([position.kinetic for position in path])
+    lines = [
+        frame.Line(steps, potential + kinetic, "energy H", colours.BLACK),
+        frame.Line(steps, potential, "loss", colours.GREY, dash="1 3"),
+        frame.Line(steps, kinetic, "kinetic energy", colours.GREY, dash="5 3"),
+    ]
+    marks = [(path[braked].step, colours.BLUE, f"brake on at step {path[braked].step}")] if braked < len(path) else []
+    return frame.plot(
+        lines, title="energy H", x_label="step", y_label="dots loss, dashes kinetic", size=(280, 300), marks=marks
+    )
+
+
+def _two_colours(x: np.ndarray, y: np.ndarray, braked: int) -> list[frame.Line]:
+    return [
+        frame.Line(x[: braked + 1], y[: braked + 1], "low friction", colours.ORANGE, width=1.4),
+        frame.Line(x[braked:], y[braked:], "braked", colours.BLUE, width=1.4),
+    ]
+
+
+def _height(loss: np.ndarray) -> tuple[float, float]:
+    return float(loss.min()) - 0.05 * float(np.ptp(loss)), float(loss.max())
+
+
+@lru_cache(maxsize=16)
+def _contours(value: Any, limits: tuple) -> tuple[frame.Line, ...]:
+    """Lines of equal loss, closer together near the minima."""
+    x, y = (np.linspace(low, high, POINTS) for low, high in limits)
+    loss = value(np.stack(np.meshgrid(x, y), axis=-1))
+    levels = loss.min() + np.ptp(loss) * np.linspace(0, 1, LEVELS + 2)[1:-1] ** 2
+    contours = Figure().add_subplot().contour(x, y, loss, levels)
+    return tuple(
+        frame.Line(piece[:, 0], piece[:, 1], f"loss {level:.3g}", colours.GREY, width=0.7)
+        for level, pieces in zip(levels, contours.allsegs, strict=True)
+        for piece in pieces
+    )

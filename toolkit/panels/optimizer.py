@@ -1,0 +1,320 @@
+"""The heavy ball in training: braked, unbraked and raced against its rivals, steered while it runs (Burghoff, chapter 3)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from toolkit import datasets, networks, optim, training
+from toolkit.figures import optimizer as figures
+from toolkit.panels.controls import choice, log_slider, several, slider, whole_slider
+from toolkit.panels.panel import Panel
+
+RUNS = ("goal-oriented", "port-Hamiltonian", "SGD", "SGD, matched", "step decay", "Adam")
+OPTIMIZERS = {
+    "optim.PortHamiltonian": optim.PortHamiltonian,
+    "torch.optim.SGD": torch.optim.SGD,
+    "torch.optim.Adam": torch.optim.Adam,
+}
+BALLS = ("goal-oriented", "port-Hamiltonian")
+SCALES = {"classroom": 1500, "laptop": 12_000, "published": None}
+NETWORKS = ("LeNet", "dense 100-100")
+MOST_RUNS = 6
+ADAM_RATE = 1e-3
+
+
+class OptimizerPanel(Panel):
+    """Train up to six networks side by side from the same weights, on the same batches.
+
+    Sliders of α, m, ρ, the goal and the factor act on the running balls; Brake! and Push! act at once. A finished epoch can be
+    gone back to: choose it under "rewind to", move the sliders, and Branch.
+
+    Args:
+        data: an own `datasets.Dataset` of images; None offers the sets found on this machine.
+        values: control name to first value.
+
+    >>> panel = OptimizerPanel(epochs=1, runs=("SGD",))
+    >>> panel.run().records[-1].epoch
+    1.0
+    """
+
+    title = "Heavy ball with friction: train, brake, race"
+    record_type = training.Record
+    live = ("learning_rate", "mass", "friction", "goal", "goal_kind", "patience", "factor", "epochs")
+
+    def __init__(self, data: datasets.Dataset | None = None, **values: Any):
+        self.own_data = data
+        self.runs: dict[str, training.Fit] = {}
+        self.curves = figures.Curves()
+        self._states: dict[tuple[str, int], dict] = {}
+        super().__init__(**values)
+
+    # Controls ----------------------------------------------------------------------------------------------------------
+
+    def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
+        """Data, model, training and view."""
+        names = ["own data"] if self.own_data else [name for name in datasets.NAMES if datasets.available(name)]
+        return {
+            "data": {
+                "dataset": choice("data set", names),
+                "scale": choice("scale", SCALES),
+            },
+            "model": {
+                "network": choice("network", NETWORKS),
+                "seed": whole_slider("seed", 0, 0, 99),
+            },
+            "training": {
+                "runs": several("race", RUNS, value=RUNS[:3]),
+                "learning_rate": log_slider("step of time α", 0.1, -5, 0),
+                "mass": log_slider("mass m", 0.3, -4, 4),
+                "friction": log_slider("friction ρ", 0.1, -4, 3),
+                "friction_scheme": choice("friction scheme", optim.FRICTION_SCHEMES),
+                "goal_kind": choice("goal is a", optim.GOAL_KINDS),
+                "goal": slider("goal", 0.2, 0.01, 2.5, 0.005),
+                "patience": whole_slider("overfitting after", 3, 1, 20),
+                "factor": log_slider("brake factor", 20, 0, 3),
+                "deadline": whole_slider("deadline (0 none)", 0, 0, 50),
+                "reaccelerate_after": whole_slider("push after (0 no)", 0, 0, 50),
+                "batch_size": choice("batch size", (16, 32, 64, 128, 256, 512), value=64),
+                "epochs": whole_slider("epochs", 20, 1, 100),
+            },
+            "view": {
+                "loss_scale": choice("loss scale", ("log", "linear")),
+                "threads": choice("torch threads", (1, 2, 4)),
+            },
+        }  # fmt: skip
+
+    def actions(self) -> list[widgets.Widget]:
+        """Brake!, Push! and the way back to an earlier epoch."""
+        layout = widgets.Layout(width="84px")
+        self.brake_button = widgets.Button(description="Brake!", button_style="danger", layout=layout)
+        self.push_button = widgets.Button(description="Push!", button_style="warning", layout=layout)
+        self.branch_button = widgets.Button(description="Branch", icon="code-fork", layout=layout)
+        self.rewind = widgets.IntSlider(
+            min=0,
+            max=0,
+            description="rewind to epoch",
+            style={"description_width": "112px"},
+            layout=widgets.Layout(width="290px"),
+        )
+        self.brake_button.on_click(lambda _: self._guarded(self.brake))
+        self.push_button.on_click(lambda _: self._guarded(self.push))
+        self.branch_button.on_click(lambda _: self._guarded(self._accepted, self.branch))
+        buttons = {"brake": self.brake_button, "push": self.push_button, "branch": self.branch_button, "rewind": self.rewind}
+        for name, button in buttons.items():
+            button.add_class(f"panel-{name}")
+        return list(buttons.values())
+
+    # The runs ----------------------------------------------------------------------------------------------------------
+
+    def begin(self, settings: Mapping[str, Any]) -> Iterator[training.Record]:
+        """The chosen runs from the same initial weights, one record of each in turn."""
+        if not settings["runs"]:
+            raise ValueError(f"race: choose at least one of {RUNS}")
+        self.data = self._data(settings)
+        runs = {name: self._fit(name, settings) for name in settings["runs"]}
+        self.runs, self._states, self.rewind.max = runs, {}, 0
+        return self._kept(runs)
+
+    def branch(self) -> None:
+        """Go back to the epoch chosen under "rewind to" and go on from there with the present settings."""
+        name, epoch = next((name for name in BALLS if name in self.runs), None), self.rewind.value
+        if (name, epoch) not in self._states:
+            raise ValueError("nothing to branch from: run a goal-oriented or port-Hamiltonian race for an epoch first")
+        if len(self.runs) >= MOST_RUNS:
+            raise ValueError(f"{MOST_RUNS} runs are drawn already; press Run to begin anew")
+        self.stop()
+        fit = self._fit(name, self.settings)
+        fit.load_state_dict(copy.deepcopy(self._states[name, epoch]))
+        number = 1 + sum(run.startswith("branch") for run in self.runs)
+        branch = f"branch {number} from epoch {epoch}"
+        self.runs[branch] = fit
+        for control in ("learning_rate", "goal", "factor"):
+            self._steer(fit, control, self.settings[control])
+        self._go_on_with(self._kept({branch: fit}))
+        self._launch()
+
+    def brake(self) -> None:
+        """Brake every goal-oriented run now."""
+        for brake in self._brakes():
+            brake.brake()
+
+    def push(self) -> None:
+        """Release the brakes and push the balls with one unit of kinetic energy."""
+        for brake in self._brakes():
+            brake.reaccelerate()
+
+    def steer(self, name: str, value: Any) -> None:
+        """Apply a moved slider to the runs that are not finished."""
+        for run in self.runs.values():
+            self._steer(run, name, value)
+
+    def results(self) -> pd.DataFrame:
+        """Accuracy of each run: last epoch and at the least validation loss, on validation and test split."""
+        return pd.DataFrame([self._result(name, run) for name, run in self.runs.items()])
+
+    def _data(self, settings: Mapping[str, Any]) -> datasets.Dataset:
+        data = self.own_data or datasets.load(settings["dataset"])
+        most = SCALES[settings["scale"]]
+        return data if most is None or len(data.train[0]) <= most else data.subset(most, proportional=True)
+
+    def _fit(self, name: str, settings: Mapping[str, Any]) -> training.Fit:
+        model = _network(settings["network"], self.data, settings["seed"])
+        recipe = Recipe.of(name, settings)
+        optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), **recipe.arguments)
+        brake = recipe.goal and optim.GoalBrake(optimizer, **recipe.goal)
+        steps = math.ceil(len(self.data.train[0]) / settings["batch_size"])
+        return training.fit(
+            model, self.data, loss=functional.cross_entropy, optimizer=optimizer, epochs=settings["epochs"],
+            batch_size=settings["batch_size"], metrics=["accuracy"], scheduler=brake, seed=settings["seed"],
+            every=max(10, steps // 20),
+        )  # fmt: skip
+
+    def _kept(self, runs: dict[str, training.Fit]) -> Iterator[training.Record]:
+        """The race, keeping the balls' state at each epoch for `branch`."""
+        for record in training.race(runs):
+            if record.run in BALLS and record.epoch == int(record.epoch):
+                self._states[record.run, int(record.epoch)] = copy.deepcopy(self.runs[record.run].state_dict())
+                self.rewind.max = max(self.rewind.max, int(record.epoch))
+            yield record
+
+    def _brakes(self) -> list[optim.GoalBrake]:
+        schedulers = [scheduler for run in self.runs.values() for scheduler in run.schedulers]
+        return [brake for brake in schedulers if brake.setting == "friction"]
+
+    def _steer(self, run: training.Fit, name: str, value: Any) -> None:
+        if name == "epochs":
+            run.epochs = max(value, run.epoch)
+        for brake in run.schedulers:
+            if name in ("goal", "goal_kind", "patience"):
+                brake.kind, brake.goal = self.settings["goal_kind"], _goal(self.settings)
+            elif name == "factor" and (brake.setting == "friction" or not brake.braked):
+                brake.factor = value
+        group = run.optimizer.param_groups[0]
+        if "friction" in group:
+            braked = [brake.factor for brake in run.schedulers if brake.braked]
+            moved = {"lr": self.settings["learning_rate"], "mass": self.settings["mass"]}
+            moved["friction"] = self.settings["friction"] * (braked[0] if braked else 1)
+            optim.check_settings(group | moved)
+            group.update(moved)
+
+    def _result(self, name: str, run: training.Fit) -> dict[str, Any]:
+        def test_accuracy() -> float:
+            return training.evaluate(run.model, self.data.test, normalise=self.data.normalise)["accuracy"]
+
+        last = {"run": name, "epochs": run.epoch, "test accuracy": test_accuracy()}
+        if run.best["model"] is None:
+            return last
+        weights = copy.deepcopy(run.model.state_dict())
+        run.model.load_state_dict(run.best["model"])
+        best = {"best epoch": run.best["epoch"], "test accuracy at best": test_accuracy()}
+        run.model.load_state_dict(weights)
+        return last | best
+
+    # The picture and the text ------------------------------------------------------------------------------------------
+
+    def draw(self, records: list[training.Record]) -> str:
+        """Loss, accuracy and energy of every run."""
+        self.curves.follow(records)
+        settings = self.settings
+        decay, impulse = optim.damping(*(settings[name] for name in ("learning_rate", "mass", "friction", "friction_scheme")))
+        return figures.race_frame(
+            self.curves,
+            log_loss=settings["loss_scale"] == "log",
+            note=(
+                f"friction per step αρ/m = {settings['learning_rate'] * settings['friction'] / settings['mass']:.3g} · "
+                f"momentum kept {decay:.4g} · first step {settings['learning_rate'] * impulse / settings['mass']:.3g} ∇L · "
+                f"long run α/ρ = {settings['learning_rate'] / settings['friction']:.3g} ∇L"
+            ),
+        )
+
+    def status(self, record: training.Record) -> str:
+        """Epoch, step and seconds of the newest record."""
+        ended = " · diverged" if record.diverged else ""
+        return f"{record.run}: epoch {record.epoch:.2f} · step {record.step:,} · {record.seconds:.1f} s{ended}"
+
+    def code(self) -> str:
+        """The setting as a script of library calls."""
+        settings = self.settings
+        source = (
+            "data = ...  # your own datasets.Dataset" if self.own_data else f"data = datasets.load({settings['dataset']!r})"
+        )
+        most = SCALES[settings["scale"]]
+        return "\n".join(
+            [
+                "import math", "", "import torch", "from torch.nn import functional", "",
+                "from toolkit import datasets, networks, optim, training", "",
+                source,
+                *([f"if len(data.train[0]) > {most}:", f"    data = data.subset({most}, proportional=True)"] if most else []),
+                f"every = max(10, math.ceil(len(data.train[0]) / {settings['batch_size']}) // 20)",
+                "runs = {}",
+                *(line for name in settings["runs"] for line in ("", *_run_code(name, settings))),
+                "", "for record in training.race(runs):", "    print(record)", "",
+            ]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimizer, its arguments and those of its brake, if any: what both the run and its code are made from."""
+
+    optimizer: str
+    arguments: dict[str, Any]
+    goal: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, name: str, settings: Mapping[str, Any]) -> Recipe:
+        """The recipe of one of `RUNS` under the panel's settings."""
+        ball = {"lr": settings["learning_rate"]} | {key: settings[key] for key in ("mass", "friction", "friction_scheme")}
+        matched = optim.sgd_settings(ball["lr"], ball["mass"], ball["friction"], scheme=ball["friction_scheme"])
+        goal = {"goal": _goal(settings), "factor": settings["factor"], "kind": settings["goal_kind"]}
+        outlook = {key: settings[key] for key in ("deadline", "reaccelerate_after") if settings[key]}
+        return {
+            "goal-oriented": cls("optim.PortHamiltonian", ball, goal | outlook),
+            "port-Hamiltonian": cls("optim.PortHamiltonian", ball),
+            "SGD": cls("torch.optim.SGD", {"lr": settings["learning_rate"]}),
+            "SGD, matched": cls("torch.optim.SGD", matched),
+            "step decay": cls("torch.optim.SGD", matched, goal | {"setting": "lr"}),
+            "Adam": cls("torch.optim.Adam", {"lr": ADAM_RATE}),
+        }[name]
+
+
+def _goal(settings: Mapping[str, Any]) -> float:
+    return settings["patience"] if settings["goal_kind"] == "overfitting" else settings["goal"]
+
+
+def _network(name: str, data: datasets.Dataset, seed: int) -> torch.nn.Module:
+    classes = len(data.classes)
+    if name == "LeNet":
+        return networks.lenet(data.input_shape, classes, seed=seed)
+    return networks.dense(math.prod(data.input_shape), (100, 100), classes, seed=seed)
+
+
+def _run_code(name: str, settings: Mapping[str, Any]) -> list[str]:
+    recipe = Recipe.of(name, settings)
+    if settings["network"] == "LeNet":
+        network = f"networks.lenet(data.input_shape, len(data.classes), seed={settings['seed']})"
+    else:
+        network = f"networks.dense(math.prod(data.input_shape), (100, 100), len(data.classes), seed={settings['seed']})"
+    scheduler = ", scheduler=brake" if recipe.goal else ""
+    return [
+        f"model = {network}",
+        f"optimizer = {recipe.optimizer}(model.parameters(), {_arguments(recipe.arguments)})",
+        *([f"brake = optim.GoalBrake(optimizer, {_arguments(recipe.goal)})"] if recipe.goal else []),
+        f"runs[{name!r}] = training.fit(",
+        f"    model, data, loss=functional.cross_entropy, optimizer=optimizer, epochs={settings['epochs']},",
+        f"    batch_size={settings['batch_size']}, metrics=['accuracy'], seed={settings['seed']}, every=every{scheduler},",
+        ")",
+    ]
+
+
+def _arguments(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
