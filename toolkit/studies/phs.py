@@ -1,0 +1,99 @@
+"""Tables 3.1 and 3.2 of Burghoff: SGD, the heavy ball and the goal-oriented heavy ball on CIFAR-10 and Fashion-MNIST.
+
+Not published and chosen here: batch size 64, number of epochs, seeds, the reading of the goal as an absolute training loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from toolkit import datasets, networks, optim, published, recordings, training
+
+TABLES = {"fashion_mnist": "burghoff_table_3_2_phs_fashionmnist", "cifar10": "burghoff_table_3_1_phs_cifar10"}
+KEYS = ("learning_rate", "optimizer", "friction", "mass", "brake_at", "brake_factor")
+
+
+def rows(dataset: str) -> list[dict[str, Any]]:
+    """The settings of the published rows of one data set, in the order of the table.
+
+    >>> len(rows("fashion_mnist")), rows("fashion_mnist")[1]["mass"]
+    (20, 10.0)
+    """
+    if dataset not in TABLES:
+        raise ValueError(f"dataset must be one of {tuple(TABLES)}, got {dataset!r}")
+    table = published.table(TABLES[dataset])
+    return [{key: row[key] for key in KEYS if pd.notna(row[key])} for row in table.to_dict("records")]
+
+
+def build(
+    row: Mapping[str, Any], data: datasets.Dataset, *, epochs: int, seed: int, checkpoint: Path | None = None
+) -> training.Fit:
+    """The training run of one published row.
+
+    Args:
+        row: its settings, see `rows`.
+        data: the set to train on.
+        epochs: passes over the training split.
+        seed: of the weights and of the order of the samples.
+        checkpoint: see `training.fit`.
+    """
+    model = networks.lenet(data.input_shape, data.n_classes, seed=seed)
+    if row["optimizer"] == "sgd":
+        optimizer = torch.optim.SGD(model.parameters(), lr=row["learning_rate"])
+    else:
+        optimizer = optim.PortHamiltonian(model.parameters(), row["learning_rate"], mass=row["mass"], friction=row["friction"])
+    brake = None
+    if row["optimizer"] == "goal_oriented":
+        brake = optim.GoalBrake(optimizer, goal=row["brake_at"], factor=row["brake_factor"])
+    return training.fit(
+        model, data, loss=functional.cross_entropy, optimizer=optimizer, epochs=epochs, metrics=["accuracy"], scheduler=brake,
+        seed=seed, checkpoint=checkpoint,
+    )  # fmt: skip
+
+
+def record(folder: str | Path, *, dataset: str, epochs: int, seeds: int, only: list[int] | None = None) -> Iterator[Path]:
+    """Train every row of a table with several seeds, one file a run; what lies in the folder already is not done again.
+
+    Args:
+        folder: for the files `<row>_<seed>.npz` and the checkpoints of unfinished runs.
+        dataset: "fashion_mnist" or "cifar10".
+        epochs: of each run.
+        seeds: how many, from 0.
+        only: numbers of rows; None takes all.
+
+    Yields:
+        The file of each finished run.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = datasets.load(dataset)
+    for number, row in enumerate(rows(dataset)):
+        for seed in range(seeds) if only is None or number in only else ():
+            path, checkpoint = folder / f"{number:02d}_{seed}.npz", folder / f"{number:02d}_{seed}.checkpoint.npz"
+            if not path.exists():
+                run = build(row, data, epochs=epochs, seed=seed, checkpoint=checkpoint)
+                for _ in run:
+                    pass
+                _save(path, run, row, data)
+                checkpoint.unlink(missing_ok=True)
+            yield path
+
+
+def _save(path: Path, run: training.Fit, row: Mapping[str, Any], data: datasets.Dataset) -> None:
+    result = {"test_accuracy": _test_accuracy(run, data), "best_epoch": run.best["epoch"], "best_test_accuracy": None}
+    if run.best["model"] is not None:
+        run.model.load_state_dict(run.best["model"])
+        result["best_test_accuracy"] = _test_accuracy(run, data)
+    settings = {"row": dict(row), "epochs": run.epochs, "seed": run.seed, "batch_size": run.batch_size, "result": result}
+    provenance = recordings.provenance(data={"name": data.name, "sha256": data.fingerprint()}, seeds=[run.seed])
+    recordings.save(path, run.records, settings=settings, title=f"chapter 3, {data.name}", provenance=provenance)
+
+
+def _test_accuracy(run: training.Fit, data: datasets.Dataset) -> float:
+    return training.evaluate(run.model, data.test, normalise=data.normalise)["accuracy"]
