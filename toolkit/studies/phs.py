@@ -5,7 +5,9 @@ Not published and chosen here: batch size 64, number of epochs, seeds, the readi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,51 @@ def record(folder: str | Path, *, dataset: str, epochs: int, seeds: int, only: l
                 _save(path, run, row, data)
                 checkpoint.unlink(missing_ok=True)
             yield path
+
+
+def merge(folder: str | Path, path: str | Path) -> None:
+    """Join the files of all finished runs in a folder into one recording, replacing an older one.
+
+    Raises:
+        FileNotFoundError: the folder holds no finished run.
+    """
+    files = [file for file in sorted(Path(folder).glob("*.npz")) if not file.name.endswith(".checkpoint.npz")]
+    if not files:
+        raise FileNotFoundError(f"{folder}: no finished run")
+    runs = {file.stem: recordings.load(file, record=training.Record) for file in files}
+    first = next(iter(runs.values()))
+    provenance = first.provenance | {"dates": sorted({run.provenance["date"][:10] for run in runs.values()})}
+    recordings.save(
+        path,
+        [replace(record, run=name) for name, run in runs.items() for record in run.records],
+        settings={name: run.settings for name, run in runs.items()},
+        title=first.title,
+        provenance=provenance,
+    )
+
+
+def results(path: str | Path) -> pd.DataFrame:
+    """One line per recorded run: the settings of the row, the seed, and the accuracies on the test split.
+
+    `accuracy` is that after the last epoch, `best` that at the least validation loss; both are nan for a run that diverged.
+    """
+    recording = recordings.load(path, record=training.Record)
+    diverged = {record.run for record in recording.records if record.diverged}
+    return pd.DataFrame([_result(settings, name in diverged) for name, settings in recording.settings.items()])
+
+
+def origin(path: str | Path) -> str:
+    """Where and when a recording was made, in a few words."""
+    provenance = recordings.load(path).provenance
+    return f"recorded on {provenance['device']}, {provenance['date'][:10]}"
+
+
+def _result(settings: Mapping[str, Any], diverged: bool) -> dict[str, Any]:
+    result = settings["result"]
+    row = {key: settings["row"].get(key, math.nan) for key in KEYS}
+    accuracy = math.nan if diverged else result["test_accuracy"]
+    best = math.nan if result["best_test_accuracy"] is None else result["best_test_accuracy"]
+    return row | {"seed": settings["seed"], "epochs": settings["epochs"], "accuracy": accuracy, "best": best}
 
 
 def _save(path: Path, run: training.Fit, row: Mapping[str, Any], data: datasets.Dataset) -> None:
