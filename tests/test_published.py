@@ -160,8 +160,8 @@ def test_one_run_says_that_its_spread_is_unknown():
 
 @pytest.mark.parametrize("shift", [0.00005, -0.00005])
 def test_half_a_unit_of_the_last_digit_agrees_in_every_row(shift):
-    assert set(compare(own_runs(shift))["verdict"]) == {"agrees to the printed digits; one run, spread unknown"}
-    assert set(compare(own_runs(1.02 * shift))["verdict"]) == {"undecided: one run, spread unknown"}
+    assert set(compare(own_runs(shift), scale=100)["verdict"]) == {"agrees to the printed digits; one run, spread unknown"}
+    assert set(compare(own_runs(1.02 * shift), scale=100)["verdict"]) == {"undecided: one run, spread unknown"}
 
 
 def test_runs_that_gave_no_number_are_counted_and_not_averaged():

@@ -119,6 +119,8 @@ def compare(
 def show(comparison: pd.DataFrame) -> Styler:
     """A comparison as a tidy table for a notebook: printed digits, the unit in the heads, blanks where there is nothing.
 
+    Remarks and origin that are the same in every row stand above the table; what makes a row not comparable is a remark.
+
     Args:
         comparison: what `compare` gave.
     """
@@ -129,7 +131,11 @@ def show(comparison: pd.DataFrame) -> Styler:
     formats[heads["difference"]] = f"{{:+.{decimals}f}}"
     keys = comparison.columns[: -len(RESULT)]
     formats |= {name: "{:g}" for name in keys if pd.api.types.is_float_dtype(comparison[name])}
-    return comparison.drop(columns="unit").rename(columns=heads).style.format(formats, na_rep="").hide(axis="index")
+    common = [name for name in ("remarks", "origin") if comparison[name].nunique() == 1]
+    caption = "; ".join(comparison[name].iloc[0] for name in common)
+    shown = comparison.drop(columns=["unit", *common]).rename(columns=heads)
+    shown["verdict"] = shown["verdict"].str.partition(":")[0]
+    return shown.style.format(formats, na_rep="").hide(axis="index").set_caption(caption)
 
 
 def _verdict(printed: _Printed | None, own: _Own | None, tolerance: float, reasons: list[str]) -> str:
