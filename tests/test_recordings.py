@@ -591,3 +591,11 @@ assert recordings.load(sys.argv[1]).records == [{"loss": 0.5}] and recordings.lo
 assert not {"torch", "pandas", "matplotlib", "ipywidgets"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script, tmp_path / "run.npz", tmp_path / "state.npz"], check=True)
+
+
+def test_the_provenance_names_the_commit_of_this_checkout():
+    top = Path(__file__).parents[1]
+    head = subprocess.run(["git", "-C", top, "rev-parse", "HEAD"], capture_output=True, text=True)
+    if head.returncode:
+        pytest.skip("the tests do not run in a git checkout")
+    assert recordings.provenance()["commit"] == head.stdout.strip()

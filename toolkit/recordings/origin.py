@@ -24,7 +24,7 @@ def provenance(*, data: Mapping[str, Any] | None = None, seeds: Sequence[int] = 
         `commit` and `dirty` (None outside a checkout of the toolkit), `versions`, `device`, `cores`, `date` (UTC),
         `data`, `seeds`.
     """
-    commit, dirty = checkout(Path(__file__).resolve().parent)
+    commit, dirty = checkout(Path(__file__).resolve().parents[1])
     return {
         "commit": commit,
         "dirty": dirty,

@@ -88,24 +88,25 @@ def record(folder: str | Path, *, dataset: str, epochs: int, seeds: int, only: l
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
-    """Join the files of all finished runs in a folder into one recording, replacing an older one.
+    """Join the files of all finished runs in a folder, and the runs that `path` holds already, into one recording.
 
     Raises:
         FileNotFoundError: the folder holds no finished run.
     """
-    files = [file for file in sorted(Path(folder).glob("*.npz")) if not file.name.endswith(".checkpoint.npz")]
+    files = [file for file in sorted(Path(folder).glob("[0-9]*_[0-9]*.npz")) if "checkpoint" not in file.name]
     if not files:
         raise FileNotFoundError(f"{folder}: no finished run")
-    runs = {file.stem: recordings.load(file, record=training.Record) for file in files}
-    first = next(iter(runs.values()))
-    provenance = first.provenance | {"dates": sorted({run.provenance["date"][:10] for run in runs.values()})}
-    recordings.save(
-        path,
-        [replace(record, run=name) for name, run in runs.items() for record in run.records],
-        settings={name: run.settings for name, run in runs.items()},
-        title=first.title,
-        provenance=provenance,
-    )
+    new = {file.stem: recordings.load(file, record=training.Record) for file in files}
+    newest = new[max(new, key=lambda name: new[name].provenance["date"])]
+    settings = {name: run.settings for name, run in new.items()}
+    records = [replace(record, run=name) for name, run in new.items() for record in run.records]
+    if Path(path).exists():
+        old = recordings.load(path, record=training.Record)
+        settings = old.settings | settings
+        records += [record for record in old.records if record.run not in new]
+    settings = dict(sorted(settings.items()))
+    records.sort(key=lambda record: (record.run, record.step))
+    recordings.save(path, records, settings=settings, title=newest.title, provenance=newest.provenance)
 
 
 def results(path: str | Path) -> pd.DataFrame:

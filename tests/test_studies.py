@@ -1,0 +1,113 @@
+"""The recorded study of Tables 3.1 and 3.2: settings of the rows, resume, joining, results."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from toolkit import datasets, optim, published, recordings, training
+from toolkit.studies import phs
+
+RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
+
+
+@pytest.fixture
+def digits(monkeypatch):
+    data = datasets.load("digits").subset(128, proportional=True)
+    monkeypatch.setattr(phs.datasets, "load", lambda name: data)
+    return data
+
+
+@pytest.mark.parametrize("dataset", phs.TABLES)
+def test_the_rows_hold_exactly_what_is_printed(dataset):
+    rows = phs.rows(dataset)
+    assert len(rows) == 20
+    assert [set(row) for row in rows[:3]] == [
+        {"learning_rate", "optimizer"},
+        {"learning_rate", "optimizer", "friction", "mass"},
+        {"learning_rate", "optimizer", "friction", "mass", "brake_at", "brake_factor"},
+    ]
+
+
+def test_an_unknown_data_set_is_refused():
+    with pytest.raises(ValueError, match=r"dataset must be one of \('fashion_mnist', 'cifar10'\), got 'mnist'"):
+        phs.rows("mnist")
+
+
+def test_each_kind_of_row_builds_its_optimizer_and_brake(digits):
+    sgd, ball, braked = (phs.build(row, digits, epochs=1, seed=0) for row in phs.rows("fashion_mnist")[:3])
+    assert sgd.optimizer.param_groups[0]["lr"] == 0.1 and not sgd.schedulers
+    assert isinstance(ball.optimizer, optim.PortHamiltonian) and not ball.schedulers
+    assert ball.optimizer.param_groups[0]["mass"] == 10.0
+    assert (braked.schedulers[0].goal, braked.schedulers[0].factor) == (0.15, 50.0)
+
+
+def test_recording_does_no_run_twice_and_joins_all(digits, tmp_path):
+    first = list(phs.record(tmp_path, dataset="fashion_mnist", epochs=1, seeds=1, only=[0, 1]))
+    written = [path.stat().st_mtime_ns for path in first]
+    second = list(phs.record(tmp_path, dataset="fashion_mnist", epochs=1, seeds=2, only=[0, 1]))
+    assert [path.name for path in second] == ["00_0.npz", "00_1.npz", "01_0.npz", "01_1.npz"]
+    assert [path.stat().st_mtime_ns for path in first] == written
+    assert not list(tmp_path.glob("*checkpoint*"))
+    joined = tmp_path / "joined" / "phs.npz"
+    joined.parent.mkdir()
+    phs.merge(tmp_path, joined)
+    results = phs.results(joined)
+    assert results[["learning_rate", "optimizer", "seed"]].values.tolist() == [
+        [0.1, "sgd", 0], [0.1, "sgd", 1], [0.1, "phs", 0], [0.1, "phs", 1],
+    ]  # fmt: skip
+    run = phs.build(phs.rows("fashion_mnist")[1], digits, epochs=1, seed=1)
+    metrics = [dict(record.metrics) for record in run]
+    recorded = recordings.load(joined, record=training.Record).records
+    assert [dict(record.metrics) for record in recorded if record.run == "01_1"] == metrics
+    test = training.evaluate(run.model, digits.test, normalise=digits.normalise)["accuracy"]
+    assert results["accuracy"].iloc[3] == test
+
+
+def test_joining_keeps_the_runs_of_an_older_recording(digits, tmp_path):
+    joined = tmp_path / "phs.npz"
+    for number in (0, 1):
+        folder = tmp_path / str(number)
+        list(phs.record(folder, dataset="fashion_mnist", epochs=1, seeds=1, only=[number]))
+        phs.merge(folder, joined)
+    assert phs.results(joined)["optimizer"].tolist() == ["sgd", "phs"]
+    assert {record["run"] for record in recordings.load(joined).records} == {"00_0", "01_0"}
+
+
+def test_joining_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        phs.merge(tmp_path, tmp_path / "phs.npz")
+
+
+def test_a_diverged_run_has_no_accuracy(digits, tmp_path):
+    row = {"learning_rate": 1e6, "optimizer": "sgd"}
+    run = phs.build(row, digits, epochs=2, seed=0)
+    assert list(run)[-1].diverged
+    phs._save(tmp_path / "00_0.npz", run, row, digits)
+    phs.merge(tmp_path, tmp_path / "phs.npz")
+    assert math.isnan(phs.results(tmp_path / "phs.npz")["accuracy"].item())
+
+
+@pytest.mark.parametrize("dataset", phs.TABLES)
+def test_the_recording_in_the_lesson_says_where_it_comes_from(dataset):
+    recording = recordings.load(RECORDINGS / f"phs_{dataset}.npz")
+    provenance = recording.provenance
+    assert provenance["commit"] and provenance["device"] and provenance["versions"]["torch"]
+    assert len(provenance["data"]["sha256"]) == 64
+    compared = published.compare(
+        phs.TABLES[dataset], phs.results(RECORDINGS / f"phs_{dataset}.npz"), on=phs.KEYS, value="accuracy"
+    )
+    assert "not published" not in set(compared["verdict"])
+    assert (compared["runs"] >= 3).sum() >= 3
+
+
+@pytest.mark.parametrize("dataset", phs.TABLES)
+def test_the_recording_is_what_this_code_gives(dataset, data_folder):
+    recording = recordings.load(RECORDINGS / f"phs_{dataset}.npz", record=training.Record)
+    name, settings = next(iter(recording.settings.items()))
+    data = datasets.load(dataset)
+    assert data.fingerprint() == recording.provenance["data"]["sha256"]
+    run = phs.build(settings["row"], data, epochs=1, seed=settings["seed"])
+    recorded = [record for record in recording.records if record.run == name]
+    for now, then in zip((next(run), next(run)), recorded, strict=False):
+        assert now.metrics["train_loss"] == pytest.approx(then.metrics["train_loss"], rel=1e-3)
