@@ -4,14 +4,13 @@ LAB_ARGS ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
 PY := .venv/bin/python
+# Two threads per test on a busy machine are many times slower than one.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 INSTALL := $(PY) -m pip install --disable-pip-version-check -c constraints.txt
 ifeq ($(TORCH),cpu)
 INSTALL += --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 RECIPE := pyproject.toml constraints.txt
-
-# Two threads per test on a busy machine are many times slower than one.
-test notebooks browser bench: export OMP_NUM_THREADS = 1
 
 .PHONY: help lab test check notebooks browser bench clean moved
 .DELETE_ON_ERROR:
@@ -37,7 +36,7 @@ lab: .venv/lab.stamp
 	$(PY) -m jupyterlab --ip=127.0.0.1 --allow-root --LabApp.default_url=$(LAB_URL) -y $(NO_DISPLAY) $(LAB_ARGS)
 
 test: .venv/dev.stamp
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 check: .venv/dev.stamp
 	$(PY) -m ruff check .
@@ -45,14 +44,14 @@ check: .venv/dev.stamp
 	$(PY) -m nbstripout --verify notebooks/*.ipynb
 
 notebooks: .venv/dev.stamp
-	$(PY) -m pytest $(PYTEST_ARGS) tests/test_notebooks.py tests/test_notebook_contract.py
+	$(PYTEST) $(PYTEST_ARGS) tests/test_notebooks.py tests/test_notebook_contract.py
 
 browser: .venv/dev.stamp
-	$(PY) -m pytest tests/browser
+	$(PYTEST) tests/browser
 
 bench: .venv/dev.stamp
 	@mkdir -p build/benchmarks
-	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(PY) "$$script"; done
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -183,7 +183,7 @@ def test_the_changelog_opens_with_this_version():
 @pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", ".ci/run", ".github/workflows/test.yml"])
 def test_every_make_verb_that_is_named_exists(file):
     named = set(re.findall(r"\bmake ([a-z]+)", (ROOT / file).read_text(encoding="utf-8")))
-    verbs = set(re.findall(r"^([a-z]+):(?! export)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert named
     assert named <= verbs
 

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "networks": set(),
     "published": set(),
     "recordings": set(),
+    "doctor": {"datasets"},
     "landscapes": {"optim"},
     "figures": set(),
     "population": {"training"},

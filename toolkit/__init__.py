@@ -3,12 +3,12 @@
 =====================================================  ===========================================
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
 Every chapter on images: data sets and their splits    `datasets`
-Every chapter: one training loop, an iterator of       `training`
-records
+Every chapter: training, an iterator of records        `training`
 Every chapter: runs that are saved and played again    `recordings`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
 Every picture                                          `figures`
+What runs on this machine                              `doctor`
 Every notebook's panel                                 `panels`
 =====================================================  ===========================================
 
@@ -21,17 +21,9 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "datasets",
-    "figures",
-    "landscapes",
-    "networks",
-    "optim",
-    "panels",
-    "published",
-    "recordings",
-    "studies",
+    "datasets", "doctor", "figures", "landscapes", "networks", "optim", "panels", "published", "recordings", "studies",
     "training",
-)
+)  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -165,8 +166,12 @@ def roll(
     (0.5, 0.0)
     """
     start = landscape.start if start is None else start
-    if len(start) != landscape.dimensions:
-        raise ValueError(f"start must have {landscape.dimensions} numbers on {landscape.name!r}, got {start}")
+    if np.shape(start) != (landscape.dimensions,) or not np.isfinite(start).all():
+        raise ValueError(f"start must be {landscape.dimensions} finite numbers on {landscape.name!r}, got {start}")
+    if not (isinstance(steps, Integral) and steps >= 0):
+        raise ValueError(f"steps must be a whole number, zero or more, got {steps!r}")
+    if not 0 < factor < math.inf or (goal is not None and not math.isfinite(goal)):
+        raise ValueError(f"factor must be a finite number above 0 and goal a finite number or None, got {factor} and {goal}")
     settings = {"lr": lr, "mass": mass, "friction": friction, "friction_scheme": friction_scheme, "weight_decay": 0.0}
     check_settings(settings)
     check_settings(settings | {"friction": friction * factor if goal is not None else friction})
@@ -176,7 +181,8 @@ def roll(
 def _roll(landscape, weights, settings, steps, goal, factor) -> Iterator[Position]:
     momentum, braked, friction = np.zeros_like(weights), False, settings["friction"]
     for step in range(steps + 1):
-        potential, kinetic = float(landscape.value(weights)), float((momentum**2).sum() / (2 * settings["mass"]))
+        with np.errstate(over="ignore", invalid="ignore"):  # a ball that leaves all bounds ends its path, see below
+            potential, kinetic = float(landscape.value(weights)), float((momentum**2).sum() / (2 * settings["mass"]))
         if not math.isfinite(potential + kinetic) or potential + kinetic > 1e12:
             return
         if not braked and goal is not None and potential <= goal:

@@ -97,7 +97,7 @@ def _how_to_get(card: Card, searched: Sequence[Path]) -> str:
 
 
 def _compared_with_published(card: Card, paths: Sequence[Path]) -> str:
-    """Whether the files are the published ones; files that belong to another set are refused."""
+    """Whether the files are the published ones; those of another set, and changed ones in the download cache, are refused."""
     published = {remote.name: remote.checksum for remote in card.remotes}
     compared = [path for path in paths if path.name in published]
     if len(compared) < len(paths):
@@ -109,6 +109,8 @@ def _compared_with_published(card: Card, paths: Sequence[Path]) -> str:
     owner = {remote.checksum: other.title for other in CARDS.values() for remote in other.remotes}
     for checksum in {_checksum(stranger, like) for like in ("sha256", "md5")} & set(owner):
         raise DamagedFile(stranger, f"this is a file of {owner[checksum]}, not of {card.title}")
+    if stranger.is_relative_to(files.cache(card.name)):
+        raise DamagedFile(stranger, "its checksum is not the published one; delete it, then download again")
     return "checksums differ from the published ones"
 
 

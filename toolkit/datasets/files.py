@@ -93,8 +93,8 @@ def cache(name: str) -> Path:
 
 def folders(place: Path) -> list[Path]:
     """`place` and the folders up to two levels below: copies unpacked by other programs often lie in sub-folders."""
-    below = sorted(path for path in place.glob("*/") if path.is_dir())
-    return [place, *below, *(path for parent in below for path in sorted(parent.glob("*/")) if path.is_dir())]
+    below = sorted(place.glob("*/"))
+    return [place, *below, *(path for parent in below for path in sorted(parent.glob("*/")))]
 
 
 def side_by_side(place: Path, names: Sequence[str]) -> list[tuple[Path, ...]]:

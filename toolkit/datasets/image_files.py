@@ -6,13 +6,18 @@ import io
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from toolkit.datasets import archives, files
 from toolkit.datasets.files import DamagedFile, RawFile
 
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+FAULTS = (OSError, ValueError, SyntaxError, EOFError, struct.error)  # what Pillow raises on damaged bytes
 LARGEST_IMAGE = 50_000_000  # pixels
 
 
@@ -93,14 +98,14 @@ def decode(raw: RawFile, *, size: int | None = None) -> tuple[np.ndarray, bool]:
             colour = (upright.convert("RGBA") if upright.mode in ("P", "PA") else upright).convert("RGB")
     except DamagedFile:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except (*FAULTS, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DamagedFile(raw.label, f"not an image that can be decoded ({error})") from error
     if size is not None and colour.size != (size, size):
         colour = colour.resize((size, size), Image.Resampling.BILINEAR)
     return np.asarray(colour).transpose(2, 0, 1), grey
 
 
-def _check_image(image, label: str) -> None:  # noqa: ANN001  Pillow is imported where it is used
+def _check_image(image: ImageFile, label: str) -> None:
     width, height = image.size
     if width * height > LARGEST_IMAGE:
         raise DamagedFile(label, f"{width}x{height} pixels; up to {LARGEST_IMAGE:,} are read")

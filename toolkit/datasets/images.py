@@ -325,7 +325,7 @@ LOADERS: dict[str, Callable[..., Dataset]] = {
 NAMES = tuple(LOADERS)
 
 
-def load(name: str, **settings) -> Dataset:  # noqa: ANN003  handed on to the loader
+def load(name: str, **settings: object) -> Dataset:
     """The set called `name`.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -74,11 +76,11 @@ def check(*, validation: float, test: float, seed: int) -> None:
         ValueError: a share outside of 0 .. 1, shares that leave nothing for training, or a negative seed.
     """
     for name, share in (("validation", validation), ("test", test)):
-        if not 0 <= share < 1:
+        if not isinstance(share, Real) or not 0 <= share < 1:
             raise ValueError(f"{name} is a share of the samples, 0 <= {name} < 1, got {share!r}")
     if validation + test >= 1:
         raise ValueError(f"validation={validation} and test={test} leave nothing for training")
-    if not isinstance(seed, int) or seed < 0:
+    if not isinstance(seed, Integral) or seed < 0:
         raise ValueError(f"seed must be a whole number of 0 or more, got {seed!r}")
 
 

@@ -36,8 +36,7 @@ class LandscapePanel(Panel):
     def __init__(self, **values: Any):
         super().__init__(**values)
         self.controls["landscape"].observe(lambda _: self._guarded(self._place_start), names="value")
-        if not {"start_x", "start_y"} & set(values):
-            self._place_start()
+        self._place_start(given=tuple(values))
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
         """Data (the landscape and the start), model (the ball), training and view."""
@@ -80,13 +79,14 @@ class LandscapePanel(Panel):
 
     def draw(self, records: list[landscapes.Position]) -> str:
         """The records so far, or without any the whole path; a setting that cannot be run keeps the picture as it is."""
-        if not records:
-            try:
-                records = list(self.begin(self.settings))
-            except ValueError as error:
-                self._show_error(error)
-                return self.frame.value
-        return figures.ball_frame(self._landscape, records)
+        if records:  # the control may have moved on to another landscape since these began
+            return figures.ball_frame(landscapes.LANDSCAPES[self.ran_with["landscape"]], records)
+        try:
+            path = self.begin(self.settings)
+        except ValueError as error:
+            self._show_error(error)
+            return self.frame.value
+        return figures.ball_frame(self._landscape, list(path))
 
     def status(self, record: landscapes.Position) -> str:
         """Step, loss and kinetic energy."""
@@ -117,11 +117,12 @@ class LandscapePanel(Panel):
         names = ("mass", "friction", "friction_scheme", "steps", "goal", "factor")
         return {"lr": settings["learning_rate"]} | {name: settings[name] for name in names}
 
-    def _place_start(self) -> None:
+    def _place_start(self, given: tuple[str, ...] = ()) -> None:
         start = self._landscape.start
         self.controls["start_y"].layout.display = None if len(start) > 1 else "none"
         for name, value in zip(("start_x", "start_y"), start, strict=False):
-            self.controls[name].value = value
+            if name not in given:
+                self.controls[name].value = value
 
     def _start_dragged(self, position: list[float]) -> None:
         """Move the start to a point of the picture, given in its own pixels."""

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -105,7 +106,7 @@ class OptimizerPanel(Panel):
             style={"description_width": "112px"},
             layout=widgets.Layout(width="290px"),
         )
-        self.brake_button.on_click(lambda _: self._guarded(self.brake))
+        self.brake_button.on_click(lambda _: self._guarded(self._accepted, self.brake))
         self.push_button.on_click(lambda _: self._guarded(self.push))
         self.branch_button.on_click(lambda _: self._guarded(self._accepted, self.branch))
         buttons = {"brake": self.brake_button, "push": self.push_button, "branch": self.branch_button, "rewind": self.rewind}
@@ -119,26 +120,29 @@ class OptimizerPanel(Panel):
         """The chosen runs from the same initial weights, one record of each in turn."""
         if not settings["runs"]:
             raise ValueError(f"race: choose at least one of {RUNS}")
-        self.data = self._data(settings)
-        runs = {name: self._fit(name, settings) for name in settings["runs"]}
-        self.runs, self._states, self.rewind.max = runs, {}, 0
+        data = self._data(settings)
+        runs = {name: self._fit(name, data, settings) for name in settings["runs"]}
+        self.data, self.runs, self._states, self.rewind.max = data, runs, {}, 0
         return self._kept(runs)
 
     def branch(self) -> None:
-        """Go back to the epoch chosen under "rewind to" and go on from there with the present settings."""
+        """Go back to the epoch chosen under "rewind to" and go on from there with the present settings of ball and goal."""
         name, epoch = next((name for name in BALLS if name in self.runs), None), self.rewind.value
         if (name, epoch) not in self._states:
             raise ValueError("nothing to branch from: run a goal-oriented or port-Hamiltonian race for an epoch first")
         if len(self.runs) >= MOST_RUNS:
             raise ValueError(f"{MOST_RUNS} runs are drawn already; press Run to begin anew")
-        self.stop()
-        fit = self._fit(name, self.settings)
-        fit.load_state_dict(copy.deepcopy(self._states[name, epoch]))
-        number = 1 + sum(run.startswith("branch") for run in self.runs)
-        branch = f"branch {number} from epoch {epoch}"
-        self.runs[branch] = fit
+        settings = self.settings
+        if settings["epochs"] <= epoch:
+            raise ValueError(f"epochs: {settings['epochs']} end at or before epoch {epoch}, to which to go back; choose more")
+        fit = self._fit(name, self.data, settings)
+        fit.load_state_dict(self._states[name, epoch])
+        fit.optimizer.param_groups[0]["friction_scheme"] = settings["friction_scheme"]
         for control in ("learning_rate", "goal", "factor"):
-            self._steer(fit, control, self.settings[control])
+            self._steer(fit, control, settings[control])
+        self.stop()
+        branch = f"branch {1 + sum(run.startswith('branch') for run in self.runs)} from epoch {epoch}"
+        self.runs[branch] = fit
         self._go_on_with(self._kept({branch: fit}))
         self._launch()
 
@@ -153,9 +157,16 @@ class OptimizerPanel(Panel):
             brake.reaccelerate()
 
     def steer(self, name: str, value: Any) -> None:
-        """Apply a moved slider to the runs that are not finished."""
+        """Apply a moved slider to the runs that are not finished; what no run could begin with is refused by all of them."""
+        if name != "epochs":
+            self._check_steering()
         for run in self.runs.values():
             self._steer(run, name, value)
+
+    def replay(self, path: str | Path) -> None:
+        """Show a recorded race; what can be steered or branched is only a run of this session."""
+        super().replay(path)
+        self.runs, self._states, self.rewind.max = {}, {}, 0
 
     def results(self) -> pd.DataFrame:
         """Accuracy of each run: last epoch and at the least validation loss, on validation and test split."""
@@ -166,14 +177,14 @@ class OptimizerPanel(Panel):
         most = SCALES[settings["scale"]]
         return data if most is None or len(data.train[0]) <= most else data.subset(most, proportional=True)
 
-    def _fit(self, name: str, settings: Mapping[str, Any]) -> training.Fit:
-        model = _network(settings["network"], self.data, settings["seed"])
+    def _fit(self, name: str, data: datasets.Dataset, settings: Mapping[str, Any]) -> training.Fit:
+        model = _network(settings["network"], data, settings["seed"])
         recipe = Recipe.of(name, settings)
         optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), **recipe.arguments)
         brake = recipe.goal and optim.GoalBrake(optimizer, **recipe.goal)
-        steps = math.ceil(len(self.data.train[0]) / settings["batch_size"])
+        steps = math.ceil(len(data.train[0]) / settings["batch_size"])
         return training.fit(
-            model, self.data, loss=functional.cross_entropy, optimizer=optimizer, epochs=settings["epochs"],
+            model, data, loss=functional.cross_entropy, optimizer=optimizer, epochs=settings["epochs"],
             batch_size=settings["batch_size"], metrics=["accuracy"], scheduler=brake, seed=settings["seed"],
             every=max(10, steps // 20),
         )  # fmt: skip
@@ -190,9 +201,21 @@ class OptimizerPanel(Panel):
         schedulers = [scheduler for run in self.runs.values() for scheduler in run.schedulers]
         return [brake for brake in schedulers if brake.setting == "friction"]
 
+    def _check_steering(self) -> None:
+        settings = self.settings
+        if any(run.schedulers for run in self.runs.values()):
+            still = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+            optim.GoalBrake(still, goal=_goal(settings), factor=settings["factor"], kind=settings["goal_kind"], setting="lr")
+        for run in self.runs.values():
+            group = run.optimizer.param_groups[0]
+            if "friction" in group:
+                strongest = settings["friction"] * (settings["factor"] if run.schedulers else 1)
+                optim.check_settings(group | _ball(settings) | {"friction": strongest})
+
     def _steer(self, run: training.Fit, name: str, value: Any) -> None:
         if name == "epochs":
             run.epochs = max(value, run.epoch)
+            return
         for brake in run.schedulers:
             if name in ("goal", "goal_kind", "patience"):
                 brake.kind, brake.goal = self.settings["goal_kind"], _goal(self.settings)
@@ -201,23 +224,19 @@ class OptimizerPanel(Panel):
         group = run.optimizer.param_groups[0]
         if "friction" in group:
             braked = [brake.factor for brake in run.schedulers if brake.braked]
-            moved = {"lr": self.settings["learning_rate"], "mass": self.settings["mass"]}
-            moved["friction"] = self.settings["friction"] * (braked[0] if braked else 1)
-            optim.check_settings(group | moved)
-            group.update(moved)
+            group.update(_ball(self.settings) | {"friction": self.settings["friction"] * (braked[0] if braked else 1)})
 
     def _result(self, name: str, run: training.Fit) -> dict[str, Any]:
+        model = copy.deepcopy(run.model)  # the run may be at work
+
         def test_accuracy() -> float:
-            return training.evaluate(run.model, self.data.test, normalise=self.data.normalise)["accuracy"]
+            return training.evaluate(model, self.data.test, normalise=self.data.normalise)["accuracy"]
 
         last = {"run": name, "epochs": run.epoch, "test accuracy": test_accuracy()}
         if run.best["model"] is None:
             return last
-        weights = copy.deepcopy(run.model.state_dict())
-        run.model.load_state_dict(run.best["model"])
-        best = {"best epoch": run.best["epoch"], "test accuracy at best": test_accuracy()}
-        run.model.load_state_dict(weights)
-        return last | best
+        model.load_state_dict(run.best["model"])
+        return last | {"best epoch": run.best["epoch"], "test accuracy at best": test_accuracy()}
 
     # The picture and the text ------------------------------------------------------------------------------------------
 
@@ -273,7 +292,7 @@ class Recipe:
     @classmethod
     def of(cls, name: str, settings: Mapping[str, Any]) -> Recipe:
         """The recipe of one of `RUNS` under the panel's settings."""
-        ball = {"lr": settings["learning_rate"]} | {key: settings[key] for key in ("mass", "friction", "friction_scheme")}
+        ball = _ball(settings) | {"friction_scheme": settings["friction_scheme"]}
         matched = optim.sgd_settings(ball["lr"], ball["mass"], ball["friction"], scheme=ball["friction_scheme"])
         goal = {"goal": _goal(settings), "factor": settings["factor"], "kind": settings["goal_kind"]}
         outlook = {key: settings[key] for key in ("deadline", "reaccelerate_after") if settings[key]}
@@ -285,6 +304,10 @@ class Recipe:
             "step decay": cls("torch.optim.SGD", matched, goal | {"setting": "lr"}),
             "Adam": cls("torch.optim.Adam", {"lr": ADAM_RATE}),
         }[name]
+
+
+def _ball(settings: Mapping[str, Any]) -> dict[str, float]:
+    return {"lr": settings["learning_rate"], "mass": settings["mass"], "friction": settings["friction"]}
 
 
 def _goal(settings: Mapping[str, Any]) -> float:

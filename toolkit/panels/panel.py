@@ -15,6 +15,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import torch
+from traitlets import TraitError
 
 from toolkit import recordings
 
@@ -54,6 +55,7 @@ class Panel:
     Attributes:
         controls: name to widget, in the order shown.
         records: of the last run, or of the recording that is replayed.
+        ran_with: the settings that these records were begun with.
 
     A subclass sets `title`, `record_type` for `replay`, `instant` if it draws its whole result before a run, and
     defines `make_sections`, `begin`, `draw` and `code`; for controls that act on a run (`live`) it defines `steer`; it may
@@ -69,15 +71,14 @@ class Panel:
         self.sections: dict[str, dict[str, widgets.Widget]] = self.make_sections()
         self.controls = {name: widget for section in self.sections.values() for name, widget in section.items()}
         for name, value in values.items():
-            if name not in self.controls:
-                raise ValueError(f"{name!r} is not a control of this panel; it has {tuple(self.controls)}")
-            self.controls[name].value = value
+            self._set_control(name, value)
         self.records: list[Any] = []
+        self.ran_with: dict[str, Any] = {}
         self._iterator: Iterator[Any] = iter(())
         self._thread: threading.Thread | None = None
         self._go, self._stopped = threading.Event(), threading.Event()
         self._single = False
-        self._drawing = threading.RLock()
+        self._switching, self._drawing = threading.Lock(), threading.RLock()
         self._pace = Pace()
         self._error: BaseException | None = None
         self._build_widgets()
@@ -144,21 +145,17 @@ class Panel:
 
     def start(self) -> None:
         """Run in a worker thread, or go on if paused. Settings that cannot work are said in the error line."""
-        if self.running:
-            self.resume()
-            return
-        self.stop()
-        if self._accepted(self._begin):
-            self._launch()
+        self._proceed(single=False)
 
     def step(self) -> None:
         """Advance by one record, then pause."""
-        self._single = True
-        self.start()
+        self._proceed(single=True)
 
     def pause(self) -> None:
         """Ask for no more records until `resume`."""
-        self._go.clear()
+        with self._switching:
+            if not self._stopped.is_set():  # a worker that pauses itself must not undo a stop
+                self._go.clear()
         self._draw()
         self._show_state()
 
@@ -169,8 +166,9 @@ class Panel:
 
     def stop(self) -> None:
         """End the run after the record in work and wait for that."""
-        self._stopped.set()
-        self._go.set()
+        with self._switching:
+            self._stopped.set()
+            self._go.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -180,13 +178,24 @@ class Panel:
             self._thread.join(timeout)
         self._raise_error()
 
+    def _proceed(self, *, single: bool) -> None:
+        if self.running:
+            self._single = single
+            self.resume()
+            return
+        self.stop()
+        if self._accepted(self._begin):
+            self._single = single
+            self._launch()
+
     def _begin(self) -> None:
-        self._go_on_with(self.begin(self.settings))
-        self.records = []
+        settings = self.settings
+        self._go_on_with(self.begin(settings))
+        self.records, self.ran_with = [], settings
 
     def _go_on_with(self, iterator: Iterator[Any]) -> None:
         self._show_error(None)
-        self._iterator = iterator
+        self._iterator, self._single = iterator, False
         self.timeline.max, self.timeline.layout.display = 0, "none"
         self._stopped.clear()
         self._go.set()
@@ -201,8 +210,12 @@ class Panel:
         self._pace, self._error = Pace(), None
         try:
             self._show_state()
-            self._ask_for_records()
-            self.finish()
+            try:
+                self._ask_for_records()
+                self.finish()
+            finally:
+                self._stopped.set()
+                self._draw()
         except BaseException as error:
             self._error = error
             self._show_error(error)
@@ -210,8 +223,6 @@ class Panel:
                 raise
         finally:
             torch.set_num_threads(threads)
-            self._stopped.set()
-            self._draw()
             self._show_state()
 
     def _ask_for_records(self) -> None:
@@ -317,9 +328,26 @@ class Panel:
     def _setting_changed(self, name: str) -> None:
         if self.instant:
             self.records = []
-        elif self.records and name not in self.sections.get("view", ()):
-            self._show_note("the picture shows the last run; press Run for the settings as they are now")
+        if name not in self.sections.get("view", ()):
+            self._show_error(None)
+            if self.records:
+                self._show_note("the picture shows the last run; press Run for the settings as they are now")
         self._draw()
+
+    def _set_control(self, name: str, value: Any) -> None:
+        """Give a control a value; one that it cannot take is refused and leaves it as it was."""
+        if name not in self.controls:
+            raise ValueError(f"{name!r} is not a control of this panel; it has {tuple(self.controls)}")
+        control = self.controls[name]
+        before = control.value
+        try:
+            control.value = value
+        except TraitError as error:
+            admitted = getattr(control, "options", f"values of type {type(before).__name__}")
+            raise ValueError(f"{name} = {value!r} is not admitted; it takes {admitted}") from error
+        if control.value != (tuple(value) if isinstance(value, list) else value):
+            nearest, control.value = control.value, before
+            raise ValueError(f"{name} = {value!r} is not admitted; the nearest value that is: {nearest!r}")
 
     def _guarded(self, action, *arguments: Any) -> None:
         """Do what a widget asks for; an error is shown in the panel and raised."""
@@ -340,7 +368,7 @@ class Panel:
 
     def _draw(self) -> None:
         with self._drawing:
-            records = self.records[: self.timeline.value] if self.timeline.max else self.records
+            records = self.records[: max(1, self.timeline.value)] if self.timeline.max else self.records
             self.frame.value = self.draw(records)
             text = "ready: choose settings, then Run"
             if records:
@@ -368,10 +396,10 @@ class Panel:
     # Recordings --------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the records and settings of the last run to a file (`recordings.save`)."""
+        """Write the records of the last run and the settings it was begun with to a file (`recordings.save`)."""
         if not self.records:
             raise ValueError("nothing to save yet: run first")
-        recordings.save(path, self.records, settings=self.settings, title=self.title, provenance=recordings.provenance())
+        recordings.save(path, self.records, settings=self.ran_with, title=self.title, provenance=recordings.provenance())
 
     def replay(self, path: str | Path) -> None:
         """Show a recorded run: its settings in the controls, its records in the frame, with a timeline to move along."""
@@ -379,10 +407,12 @@ class Panel:
         if recording.title != self.title:
             raise ValueError(f"{path}: a recording of {recording.title!r}, this panel is {self.title!r}")
         self.stop()
-        for name, value in recording.settings.items():
-            if name in self.controls:
-                self.controls[name].value = value
-        self.records = recording.records
+        refused = [name for name, value in recording.settings.items() if not self._accepted(self._set_control, name, value)]
+        self.records, self.ran_with = recording.records, recording.settings
+        self._show_error(None)
+        if refused:
+            values = ", ".join(f"{name} = {recording.settings[name]!r}" for name in refused)
+            self._show_note(f"recorded with {values}, which this panel does not offer here")
         self.timeline.max = len(self.records)
         self.timeline.value = self.timeline.max
         self.timeline.layout.display = None
