@@ -108,10 +108,12 @@ class Dataset:
 
     def _scale_and_shift(self, device: torch.device, full_scale: float) -> Pair:
         if (device, full_scale) not in self._affine:
+            mean, std = self.mean or (0.0,), self.std or (1.0,)
+            scale = [1 / (s * full_scale) for s in std]
+            shift = [-m / s for m, s in zip(mean, std, strict=True)]
             shape = (-1, *[1] * (self.train[0].ndim - 2))
-            mean, std = (torch.tensor(v, dtype=torch.float64).view(shape) for v in (self.mean or (0.0,), self.std or (1.0,)))
-            scale, shift = 1 / (std * full_scale), -mean / std
-            self._affine[device, full_scale] = scale.float().to(device), shift.float().to(device)
+            with torch.inference_mode(False):  # what is kept here must serve training too
+                self._affine[device, full_scale] = tuple(torch.tensor(v, device=device).view(shape) for v in (scale, shift))
         return self._affine[device, full_scale]
 
     def to(self, device: str | torch.device) -> Dataset:
@@ -119,7 +121,7 @@ class Dataset:
         return replace(self, **{name: tuple(part.to(device) for part in getattr(self, name)) for name in SPLITS})
 
     def subset(self, n: int, *, seed: int = 0, proportional: bool = False) -> Dataset:
-        """A smaller training split in which the classes keep their shares, for a class-room.
+        """A smaller training split in which the classes keep their shares, for a classroom.
 
         Args:
             n: training samples to keep.
@@ -207,8 +209,8 @@ def _check_scaling(mean: tuple[float, ...] | None, std: tuple[float, ...] | None
     for name, values in (("mean", mean), ("std", std)):
         if values is not None and len(values) not in (1, channels):
             raise ValueError(f"{name} must have one entry per channel ({channels}), got {len(values)}")
-    if std is not None and min(std) <= 0:
-        raise ValueError(f"std must be positive, got {std}")
+    if mean is not None and (len(mean) != len(std) or min(std) <= 0):
+        raise ValueError(f"std must be positive and have as many entries as mean, got {std}")
 
 
 def _shape_text(shape: Sequence[int]) -> str:
