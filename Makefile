@@ -69,7 +69,7 @@ endif
 	@echo "$(CURDIR)" > $@
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp
-	$(INSTALL) --editable '.[dev,drag]'
+	$(INSTALL) --editable '.[dev,drag,cluster]'
 	@echo "$(CURDIR)" > $@
 
 $(PY):

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import torch
 
-collect_ignore_glob = ["benchmarks/*"]
+collect_ignore_glob = ["benchmarks/*", "*conftest.py"]  # nothing in them is a test or a doctest
 
 torch.set_num_threads(1)
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, max_examples=50, database=None)

@@ -4,6 +4,7 @@
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
 Every chapter on images: data sets and their splits    `datasets`
 Every chapter: training, an iterator of records        `training`
+Every chapter: the same run with many settings         `sweep`
 Every chapter: runs that are saved and played again    `recordings`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "datasets", "doctor", "figures", "landscapes", "networks", "optim", "panels", "published", "recordings", "studies",
-    "training",
+    "sweep", "training",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
