@@ -178,17 +178,23 @@ def roll(
     return _roll(landscape, np.array(start, float), settings, steps, goal, factor)
 
 
+def _overflowing() -> np.errstate:
+    """Numpy without warnings of overflow: a ball that leaves all bounds ends its path."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def _roll(landscape, weights, settings, steps, goal, factor) -> Iterator[Position]:
     momentum, braked, friction = np.zeros_like(weights), False, settings["friction"]
     for step in range(steps + 1):
-        with np.errstate(over="ignore", invalid="ignore"):  # a ball that leaves all bounds ends its path, see below
+        with _overflowing():
             potential, kinetic = float(landscape.value(weights)), float((momentum**2).sum() / (2 * settings["mass"]))
         if not math.isfinite(potential + kinetic) or potential + kinetic > 1e12:
             return
         if not braked and goal is not None and potential <= goal:
             braked, friction = True, friction * factor
         yield Position(step, tuple(weights.tolist()), tuple(momentum.tolist()), potential, kinetic, braked)
-        weights, momentum = port_hamiltonian_step(
-            weights, momentum, landscape.gradient(weights), lr=settings["lr"], mass=settings["mass"], friction=friction,
-            scheme=settings["friction_scheme"],
-        )  # fmt: skip
+        with _overflowing():
+            weights, momentum = port_hamiltonian_step(
+                weights, momentum, landscape.gradient(weights), lr=settings["lr"], mass=settings["mass"], friction=friction,
+                scheme=settings["friction_scheme"],
+            )  # fmt: skip

@@ -1,6 +1,6 @@
 """Live frames: small plots as SVG text, about a millisecond each, for a picture that is redrawn several times a second.
 
-Every function returns one `<g>` or `<svg>` element as a string. Colours of axes and text follow JupyterLab's theme.
+Every function returns one HTML or SVG element as a string. Colours of axes and text follow JupyterLab's theme.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 
 MOST_POINTS = 160
+NARROWEST = 256  # pixels of the browser, for a plot that can still be read
 TEXT = "var(--jp-ui-font-color1,#333)"
 FAINT = "var(--jp-border-color2,#ddd)"
 
@@ -58,8 +59,10 @@ class Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Positions and labels of at most seven round values."""
-        values = _decades(self.low, self.high) if self.log else _round_values(self.low, self.high)
-        return [(float(self(value)), f"{value:g}") for value in values]
+        values = _decades(self.low, self.high) if self.log else []
+        if len(values) < 2:
+            values = _round_values(self.low, self.high)
+        return [(float(self(value)), _short(value)) for value in values]
 
 
 def fitted_scale(values, start: float, stop: float, *, log: bool = False, limits: tuple[float, float] | None = None) -> Scale:
@@ -96,7 +99,7 @@ def plot(
         title: above the axes; it also names the picture for a screen reader.
         x_label: below the axes, with unit.
         y_label: in front of the title's end, with unit.
-        size: width and height [pixels].
+        size: width and height [pixels] before `compose` fits it into its place.
         log_x: logarithmic abscissa.
         log_y: logarithmic ordinate; values at or below zero leave gaps.
         x_limits: limits instead of those of the data.
@@ -105,7 +108,7 @@ def plot(
         points: dots `(x, y, colour, text)`, the text as tooltip.
 
     Returns:
-        A `<g>` element of the given size.
+        An `<svg>` element.
     """
     width, height = size
     x_values = np.concatenate([np.asarray(line.x, float) for line in lines] + [np.array([point[0] for point in points])])
@@ -121,45 +124,40 @@ def plot(
         )
     parts += [_curve(line, x_scale, y_scale) for line in lines]
     parts += [_dot(float(x_scale(x)), float(y_scale(y)), colour, text) for x, y, colour, text in points]
-    return f"<g>{''.join(parts)}</g>"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" fill="{TEXT}">{"".join(parts)}</svg>'
 
 
-def legend(entries: Sequence[tuple[str, str, str]], *, width: int) -> str:
-    """Entries `(label, colour, dash)` in a row, broken into several where the width [pixels] ends; 20 pixels a row."""
-    parts, x, y = [], 44, 12
-    for label, colour, dash in entries:
-        space = 34 + 6.4 * len(label)
-        if x + space > width:
-            x, y = 44, y + 20
-        parts.append(
-            f'<line x1="{x}" x2="{x + 20}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3" stroke-dasharray="{dash}"/>'
-            f'<text x="{x + 25}" y="{y + 4}">{escape(label)}</text>'
-        )
-        x += space
-    return f"<g>{''.join(parts)}</g>"
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """Entries `(label, colour)` in a row; it keeps its height while it is empty."""
+    marks = "".join(
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:20px;margin:0 5px 3px 0;'
+        f'border-top:3px solid {colour}"></span>{escape(label)}</span>'
+        for label, colour in entries
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 16px;min-height:18px">{marks}</div>'
 
 
-def text(words: str, *, x: float, y: float) -> str:
+def text(words: str) -> str:
     """A line of text."""
-    return f'<text x="{x}" y="{y}">{escape(words)}</text>'
+    return f"<div>{escape(words)}</div>"
 
 
-def compose(parts: Sequence[tuple[float, float, str]], *, size: tuple[int, int], description: str) -> str:
-    """One picture from parts `(x, y, element)`, scaled to the width of its place.
+def compose(plots: Sequence[str], *, above: Sequence[str] = (), description: str) -> str:
+    """One picture of several plots side by side, broken into rows where its place is too narrow for them.
 
     Args:
-        parts: elements and where their upper left corners go [pixels].
-        size: width and height of the whole [pixels].
+        plots: from `plot`.
+        above: from `legend` and `text`.
         description: what the picture shows, for a screen reader.
 
     Returns:
-        An `<svg>` element.
+        A `<div>` element.
     """
-    body = "".join(f'<g transform="translate({x},{y})">{element}</g>' for x, y, element in parts)
-    style = f"width:100%;max-width:{int(size[0] * 1.3)}px;font:11px var(--jp-ui-font-family,sans-serif)"
+    font = f"font:12px/18px var(--jp-ui-font-family,sans-serif);color:{TEXT}"
+    grid = f"display:grid;grid-template-columns:repeat(auto-fit,minmax({NARROWEST}px,1fr));font-size:11px"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]} {size[1]}" role="img" '
-        f'aria-label="{escape(description)}" style="{style}" fill="{TEXT}">{body}</svg>'
+        f'<div role="img" aria-label="{escape(description)}" style="{font}">'
+        f'<div style="padding:0 0 6px 6px">{"".join(above)}</div><div style="{grid}">{"".join(plots)}</div></div>'
     )
 
 
@@ -191,7 +189,7 @@ def _curve(line: Line, x_scale: Scale, y_scale: Scale) -> str:
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:
     points = " ".join(f"{a:.1f} {b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
-    return f"M{points}" if len(x) > 1 else f"M{points}h.1"
+    return f"M{points}" if len(x) > 1 else f"M{x[0] - 2:.1f} {y[0]:.1f}h4"
 
 
 def _dot(x: float, y: float, colour: str, text: str) -> str:
@@ -225,8 +223,15 @@ def _decades(low: float, high: float) -> list[float]:
     return [value for value in values if low <= value <= high]
 
 
+def _short(value: float) -> str:
+    """The number in few letters: 1e8 and not 1e+08, for there is little room before the axis."""
+    digits, e, exponent = f"{value:g}".partition("e")
+    return f"{digits}e{int(exponent)}" if e else digits
+
+
 def _round_values(low: float, high: float) -> list[float]:
     step = 10 ** math.floor(math.log10((high - low) / 5))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= 6)
-    first = math.ceil(low / step)
-    return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    first = math.ceil(low / step - 1e-9)
+    digits = 1 - math.floor(math.log10(step))  # a sum of steps such as 0.1 is not round in binary
+    return [round(number * step, digits) for number in range(first, math.floor(high / step + 1e-9) + 1)]

@@ -10,9 +10,7 @@ from matplotlib.figure import Figure
 
 from toolkit.figures import colours, frame
 
-SIZE = (960, 322)
-MAP_SIZE = (400, 300)
-TOP = 22
+SIZE = (320, 270)
 POINTS, LEVELS = 121, 12
 
 
@@ -24,48 +22,44 @@ def ball_frame(landscape: Any, path: list[Any]) -> str:
         path: positions with `step`, `weights`, `momentum`, `potential`, `kinetic` and `braked`.
 
     Returns:
-        An `<svg>` element; its first part is the map, see `map_scales`.
+        A `<div>` element; the first `<svg>` in it is the map, see `map_scales`.
     """
     weights = np.array([position.weights for position in path])
     momenta = np.array([position.momentum for position in path])
     braked = next((number for number, position in enumerate(path) if position.braked), len(path))
-    parts = [
-        (0, TOP, _map(landscape, weights, braked)),
-        (MAP_SIZE[0], TOP, _phase_space(weights, momenta, braked)),
-        (MAP_SIZE[0] + 280, TOP, _energy(path, braked)),
-        (0, 0, frame.legend([("low friction", colours.ORANGE, ""), ("braked", colours.BLUE, "")], width=SIZE[0])),
-    ]
+    plots = (_map(landscape, weights, braked), _phase_space(weights, momenta, braked), _energy(path, braked))
+    legend = frame.legend([("low friction", colours.ORANGE), ("braked", colours.BLUE)])
     last = path[-1]
     description = (
         f"Ball on {landscape.name}: after {last.step} steps loss {last.potential:.3g}, kinetic energy {last.kinetic:.3g}."
     )
-    return frame.compose(parts, size=SIZE, description=description)
+    formula = frame.text(f"{landscape.name}: L = {landscape.formula}")
+    return frame.compose(plots, above=(formula, legend), description=description)
 
 
 def map_scales(landscape: Any) -> list[frame.Scale]:
-    """Scales from each coordinate of ω to the pixels of `ball_frame`."""
-    scales = [frame.Scale(*landscape.limits[0], 44, MAP_SIZE[0] - 8)]
+    """Scales from each coordinate of ω to the pixels of the map in `ball_frame`."""
+    scales = [frame.Scale(*landscape.limits[0], 44, SIZE[0] - 8)]
     if len(landscape.limits) == 2:
-        scales.append(frame.Scale(*landscape.limits[1], TOP + MAP_SIZE[1] - 34, TOP + 24))
+        scales.append(frame.Scale(*landscape.limits[1], SIZE[1] - 34, 24))
     return scales
 
 
 def _map(landscape: Any, weights: np.ndarray, braked: int) -> str:
-    title = f"{landscape.name}: L = {landscape.formula}"
     if weights.shape[1] == 1:
         low, high = landscape.limits[0]
         x = np.linspace(low, high, 160)
         loss = frame.Line(x, landscape.value(x[:, None]), "loss", colours.GREY)
         paths = _two_colours(weights[:, 0], landscape.value(weights), braked)
-        ball = (weights[-1, 0], float(landscape.value(weights[-1])), colours.BLACK, "the ball")
+        ball = (weights[-1, 0], float(landscape.value(weights[-1])), frame.TEXT, "the ball")
         return frame.plot(
-            [loss, *paths], title=title, x_label="weight ω", y_label="loss", size=MAP_SIZE, points=[ball],
+            [loss, *paths], title="landscape", x_label="weight ω", y_label="loss", size=SIZE, points=[ball],
             x_limits=landscape.limits[0], y_limits=_height(loss.y),
         )  # fmt: skip
-    ball = (weights[-1, 0], weights[-1, 1], colours.BLACK, "the ball")
+    ball = (weights[-1, 0], weights[-1, 1], frame.TEXT, "the ball")
     return frame.plot(
         [*_contours(landscape.value, landscape.limits), *_two_colours(weights[:, 0], weights[:, 1], braked)],
-        title=title, x_label="weight x", y_label="weight y", size=MAP_SIZE, points=[ball],
+        title="landscape from above", x_label="weight x", y_label="weight y", size=SIZE, points=[ball],
         x_limits=landscape.limits[0], y_limits=landscape.limits[1],
     )  # fmt: skip
 
@@ -73,10 +67,10 @@ def _map(landscape: Any, weights: np.ndarray, braked: int) -> str:
 def _phase_space(weights: np.ndarray, momenta: np.ndarray, braked: int) -> str:
     if weights.shape[1] == 1:
         lines = _two_colours(weights[:, 0], momenta[:, 0], braked)
-        return frame.plot(lines, title="phase space", x_label="weight ω", y_label="momentum p", size=(280, 300))
+        return frame.plot(lines, title="phase space", x_label="weight ω", y_label="momentum p", size=SIZE)
     steps = np.arange(len(momenta))
     lines = _two_colours(steps, np.linalg.norm(momenta, axis=1), braked)
-    return frame.plot(lines, title="momentum |p|", x_label="step", size=(280, 300))
+    return frame.plot(lines, title="momentum |p|", x_label="step", size=SIZE)
 
 
 def _energy(path: list[Any], braked: int) -> str:
@@ -84,14 +78,12 @@ def _energy(path: list[Any], braked: int) -> str:
     potential = np.array([position.potential for position in path])
     kinetic = np.array([position.kinetic for position in path])
     lines = [
-        frame.Line(steps, potential + kinetic, "energy H", colours.BLACK),
+        frame.Line(steps, potential + kinetic, "energy H", frame.TEXT),
         frame.Line(steps, potential, "loss", colours.GREY, dash="1 3"),
         frame.Line(steps, kinetic, "kinetic energy", colours.GREY, dash="5 3"),
     ]
     marks = [(path[braked].step, colours.BLUE, f"brake on at step {path[braked].step}")] if braked < len(path) else []
-    return frame.plot(
-        lines, title="energy H", x_label="step", y_label="dots loss, dashes kinetic", size=(280, 300), marks=marks
-    )
+    return frame.plot(lines, title="energy H", x_label="step", y_label="dots loss, dashes kinetic", size=SIZE, marks=marks)
 
 
 def _two_colours(x: np.ndarray, y: np.ndarray, braked: int) -> list[frame.Line]:

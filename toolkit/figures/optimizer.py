@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.figures import colours, frame
 
-SIZE = (960, 322)
+SIZE = (320, 246)
 
 
 class Curves:
@@ -63,46 +63,39 @@ def race_frame(curves: Curves, *, log_loss: bool, note: str) -> str:
         note: a line of text under the legend.
 
     Returns:
-        An `<svg>` element.
+        A `<div>` element.
     """
     marks = [(epoch, run_colour(run), f"{run}: brake on at epoch {epoch:.2f}") for run, epoch in curves.brakes]
-    size = (SIZE[0] // 3, 246)
     loss = frame.plot(
         _lines(curves, "batch_loss", dash="1 3", width=1.2) + _lines(curves, "validation_loss"),
-        title="loss", x_label="epoch", y_label="dotted: training", size=size, log_y=log_loss, marks=marks,
+        title="loss", x_label="epoch", y_label="dotted: training", size=SIZE, log_y=log_loss, marks=marks,
     )  # fmt: skip
     accuracy = frame.plot(
-        _lines(curves, "validation_accuracy"), title="accuracy on validation", x_label="epoch", size=size, marks=marks
+        _lines(curves, "validation_accuracy"), title="accuracy on validation", x_label="epoch", size=SIZE, marks=marks
     )
     energy = frame.plot(
         _energies(curves) + _lines(curves, "kinetic_energy", dash="5 3", width=1.2),
-        title="energy H", x_label="epoch", y_label="dashed: kinetic", size=size, log_y=log_loss, marks=marks,
+        title="energy H", x_label="epoch", y_label="dashed: kinetic", size=SIZE, log_y=log_loss, marks=marks,
     )  # fmt: skip
-    legend = frame.legend([(run, run_colour(run), "") for run in curves.runs], width=SIZE[0])
-    text = frame.text(note, x=44, y=46)
-    parts = [
-        (0, 0, legend),
-        (0, 0, text),
-        *((number * size[0], 66, part) for number, part in enumerate((loss, accuracy, energy))),
-    ]
-    return frame.compose(parts, size=SIZE, description=_description(curves))
+    legend = frame.legend([(run, run_colour(run)) for run in curves.runs])
+    return frame.compose((loss, accuracy, energy), above=(legend, frame.text(note)), description=_description(curves))
 
 
 def race(axes: Sequence[Any], curves: Curves) -> None:
     """Static twin of `race_frame` (Fig. 3.3 of the source): accuracy and loss on two matplotlib axes."""
     for axis, metric, label in zip(axes, ("validation_accuracy", "validation_loss"), ("accuracy", "loss"), strict=True):
         for run, epochs, values in curves.of(metric):
-            axis.plot(epochs, values, color=run_colour(run), label=run)
+            axis.plot(epochs, values, color=run_colour(run, other=colours.BLACK), label=run)
         for run, epoch in curves.brakes:
-            axis.axvline(epoch, color=run_colour(run), linestyle=":", linewidth=1)
+            axis.axvline(epoch, color=run_colour(run, other=colours.BLACK), linestyle=":", linewidth=1)
         axis.set(xlabel="epoch", ylabel=f"{label} on validation")
     axes[1].set_yscale("log")
     axes[0].legend(frameon=False)
 
 
-def run_colour(run: str) -> str:
-    """The colour that a run has in every figure."""
-    return colours.RUN.get(run) or (colours.RUN["branch"] if run.startswith("branch") else colours.BLACK)
+def run_colour(run: str, *, other: str = frame.TEXT) -> str:
+    """The colour that a run has in every figure, or `other` if it has none."""
+    return colours.RUN.get(run) or (colours.RUN["branch"] if run.startswith("branch") else other)
 
 
 def _lines(curves: Curves, metric: str, **style: Any) -> list[frame.Line]:

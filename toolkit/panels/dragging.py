@@ -7,11 +7,11 @@ import traitlets
 
 
 class DragFrame(anywidget.AnyWidget):
-    """Shows an SVG and reports the pointer while its button is down.
+    """Shows a live frame and reports the pointer that is dragged over its first plot.
 
     Attributes:
-        value: the SVG text.
-        position: the last point [pixels of the SVG's view box], `[x, y]`.
+        value: the frame as text.
+        position: the last point [pixels of the first plot's view box], `[x, y]`.
     """
 
     _esm = """
@@ -27,7 +27,12 @@ class DragFrame(anywidget.AnyWidget):
         waiting = true;
         requestAnimationFrame(() => { waiting = false; model.save_changes(); });
       };
-      el.addEventListener("pointerdown", (event) => { down = true; el.setPointerCapture(event.pointerId); report(event); });
+      el.addEventListener("pointerdown", (event) => {
+        if (!el.querySelector("svg")?.contains(event.target)) return;
+        down = true;
+        el.setPointerCapture(event.pointerId);
+        report(event);
+      });
       el.addEventListener("pointermove", (event) => { if (down) report(event); });
       el.addEventListener("pointerup", () => { down = false; });
       model.on("change:value", draw);

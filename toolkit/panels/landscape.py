@@ -18,6 +18,9 @@ except ImportError:  # anywidget is optional: without it the start is moved by i
     DragFrame = None
 
 
+START_STEP = 0.05
+
+
 class LandscapePanel(Panel):
     """A ball on a landscape. The whole path is drawn at once; Run plays it step by step. The start can be dragged.
 
@@ -44,8 +47,8 @@ class LandscapePanel(Panel):
         return {
             "data": {
                 "landscape": choice("landscape", landscapes.LANDSCAPES, value=first.name),
-                "start_x": slider("start ω or x", first.start[0], -7, 7, 0.05),
-                "start_y": slider("start y", 0.0, -6, 6, 0.05),
+                "start_x": slider("start ω or x", first.start[0], -7, 7, START_STEP),
+                "start_y": slider("start y", 0.0, -6, 6, START_STEP),
             },
             "model": {
                 "mass": log_slider("mass m", 1.0, -2, 2),
@@ -111,7 +114,7 @@ class LandscapePanel(Panel):
         return landscapes.LANDSCAPES[self.controls["landscape"].value]
 
     def _start(self) -> tuple[float, ...]:
-        return (self.controls["start_x"].value, self.controls["start_y"].value)[: self._landscape.dimensions]
+        return (self.settings["start_x"], self.settings["start_y"])[: self._landscape.dimensions]
 
     def _arguments(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         names = ("mass", "friction", "friction_scheme", "steps", "goal", "factor")
@@ -129,5 +132,5 @@ class LandscapePanel(Panel):
         for name, scale, pixel, limits in zip(
             ("start_x", "start_y"), figures.map_scales(self._landscape), position, self._landscape.limits, strict=False
         ):
-            value = scale.inverse(pixel)
+            value = round(scale.inverse(pixel) / START_STEP) * START_STEP  # where the slider in the browser can stand
             self.controls[name].value = min(max(value, limits[0]), limits[1])

@@ -104,7 +104,7 @@ class OptimizerPanel(Panel):
             max=0,
             description="rewind to epoch",
             style={"description_width": "112px"},
-            layout=widgets.Layout(width="290px"),
+            layout=widgets.Layout(width="256px"),
         )
         self.brake_button.on_click(lambda _: self._guarded(self._accepted, self.brake))
         self.push_button.on_click(lambda _: self._guarded(self.push))

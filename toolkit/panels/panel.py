@@ -18,6 +18,7 @@ import torch
 from traitlets import TraitError
 
 from toolkit import recordings
+from toolkit.panels.controls import as_shown
 
 FRAME_INTERVAL = 0.2
 DRAWING_SHARE = 0.05
@@ -83,7 +84,7 @@ class Panel:
         self._error: BaseException | None = None
         self._build_widgets()
         for name, widget in self.controls.items():
-            widget.observe(lambda change, name=name: self._guarded(self._control_changed, name, change["new"]), names="value")
+            widget.observe(lambda change, name=name: self._guarded(self._value_changed, name, change), names="value")
         self._draw()
 
     # What a subclass defines -------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ class Panel:
 
     def make_frame(self) -> widgets.Widget:
         """The widget whose `value` is the live frame."""
-        return widgets.HTML(layout=widgets.Layout(width="100%"))
+        return widgets.HTML()
 
     def rest(self) -> float:
         """Time to wait after each record in a worker thread [s], for runs that are too quick to watch."""
@@ -127,8 +128,8 @@ class Panel:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Name to value of every control."""
-        return {name: widget.value for name, widget in self.controls.items()}
+        """Name to value of every control, in the digits that are shown."""
+        return {name: as_shown(widget.value) for name, widget in self.controls.items()}
 
     @property
     def running(self) -> bool:
@@ -258,8 +259,8 @@ class Panel:
     # Showing -----------------------------------------------------------------------------------------------------------
 
     def _build_widgets(self) -> None:
-        button = widgets.Layout(width="78px")
-        self.run_button = widgets.Button(description="Run", icon="play", button_style="primary", layout=button)
+        button, wide = widgets.Layout(width="76px"), widgets.Layout(width="92px")
+        self.run_button = widgets.Button(description="Run", icon="play", button_style="primary", layout=wide)
         self.pause_button = widgets.Button(description="Pause", icon="pause", layout=button)
         self.step_button = widgets.Button(description="Step", icon="step-forward", layout=button)
         self.stop_button = widgets.Button(description="Stop", icon="stop", layout=button)
@@ -272,14 +273,14 @@ class Panel:
         self.frame = self.make_frame()
         self.status_line = widgets.HTML()
         self.error_line = widgets.HTML()
-        self.code_view = widgets.Textarea(layout=widgets.Layout(width="100%", height="320px", display="none"))
+        self.code_view = widgets.Textarea(layout=widgets.Layout(width="auto", height="320px", display="none"))
         self.path = widgets.Text(value="run.npz", description="file", layout=widgets.Layout(width="260px"))
         self.save_button = widgets.Button(description="Save", icon="save", layout=button)
-        self.replay_button = widgets.Button(description="Replay", icon="film", layout=widgets.Layout(width="90px"))
+        self.replay_button = widgets.Button(description="Replay", icon="film", layout=wide)
         self.save_button.on_click(lambda _: self._guarded(self._accepted, self.save, self.path.value))
         self.replay_button.on_click(lambda _: self._guarded(self._accepted, self.replay, self.path.value))
         self.timeline = widgets.IntSlider(
-            value=0, min=0, max=0, description="timeline", layout=widgets.Layout(width="60%", display="none")
+            value=0, min=0, max=0, description="timeline", layout=widgets.Layout(flex="1 1 300px", display="none")
         )
         self.timeline.observe(lambda _: self._guarded(self._draw), names="value")
         self.widget = self._arranged()
@@ -288,31 +289,42 @@ class Panel:
             ("panel-stop", self.stop_button), ("panel-code", self.code_button), ("panel-frame", self.frame),
             ("panel-status", self.status_line), ("panel-error", self.error_line), ("panel-code-view", self.code_view),
             ("panel-save", self.save_button), ("panel-replay", self.replay_button), ("panel-file", self.path),
+            ("panel-timeline", self.timeline),
             *((f"control-{name.replace('_', '-')}", widget) for name, widget in self.controls.items()),
         ):  # fmt: skip
             widget.add_class(css_class)
         self._show_state()
 
     def _arranged(self) -> widgets.Widget:
-        columns = []
+        """The picture beside the controls, or above them where there is no room for both."""
+        rows = []
+        grid = {"grid_template_columns": "repeat(auto-fill, minmax(284px, 1fr))", "grid_gap": "0 10px", "overflow": "visible"}
         for name, section in self.sections.items():
-            columns += [widgets.HTML(f"<b>{name}</b>"), *section.values()]
-        left = widgets.VBox(columns, layout=widgets.Layout(width="350px", flex="0 0 auto"))
-        buttons = [self.run_button, self.pause_button, self.step_button, self.stop_button, *self.actions(), self.code_button]
-        files = [self.path, self.save_button, self.replay_button, self.timeline]
-        wrap = widgets.Layout(flex_flow="row wrap")
-        right = widgets.VBox(
+            rows += [widgets.HTML(f"<b>{name}</b>"), widgets.GridBox([*section.values()], layout=widgets.Layout(**grid))]
+        controls = widgets.VBox(rows, layout=widgets.Layout(flex="1 1 300px", padding="0 12px 0 0", overflow="visible"))
+        wrap = {"flex_flow": "row wrap", "overflow": "visible"}
+        buttons = [self.run_button, self.pause_button, self.step_button, self.stop_button, *self.actions()]
+        files = [self.code_button, self.path, self.save_button, self.replay_button, self.timeline]
+        picture = widgets.VBox(
             [
-                widgets.HBox(buttons, layout=wrap), self.status_line, self.error_line, self.frame,
-                widgets.HBox(files, layout=wrap), self.code_view,
+                widgets.HBox(buttons, layout=widgets.Layout(**wrap)), self.status_line, self.error_line, self.frame,
+                widgets.HBox(files, layout=widgets.Layout(**wrap)), self.code_view,
             ],
-            layout=widgets.Layout(flex="1 1 560px", min_width="420px"),
+            layout=widgets.Layout(flex="1000 1 790px", min_width="0", overflow="visible"),
         )  # fmt: skip
         heading = widgets.HTML(f'<h3 style="margin:2px 0">{escape(self.title)}</h3>')
-        return widgets.VBox([heading, widgets.HBox([left, right], layout=wrap)])
+        # In reverse, so that the picture comes on top; the ends of what is reversed are its beginnings.
+        both = widgets.Layout(flex_flow="row wrap-reverse", align_items="flex-end", overflow="visible")
+        body = widgets.HBox([controls, picture], layout=both)
+        return widgets.VBox([heading, body], layout=widgets.Layout(overflow="visible"))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.widget._repr_mimebundle_(**options)
+
+    def _value_changed(self, name: str, change: Mapping[str, Any]) -> None:
+        value = as_shown(change["new"])
+        if value != as_shown(change["old"]):
+            self._control_changed(name, value)
 
     def _control_changed(self, name: str, value: Any) -> None:
         if not self.running:
@@ -384,7 +396,7 @@ class Panel:
 
     def _show_error(self, error: BaseException | None) -> None:
         text = "" if error is None else f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        self.error_line.value = f'<span style="color:#c62828">{escape(text)}</span>' if text else ""
+        self.error_line.value = f'<span style="color:var(--jp-error-color1,#c62828)">{escape(text)}</span>' if text else ""
 
     def _show_note(self, text: str) -> None:
         self.error_line.value = f"<span>{escape(text)}</span>"
