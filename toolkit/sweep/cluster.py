@@ -1,0 +1,116 @@
+"""Runs on a Dask cluster, found by the address of its scheduler or started on this machine."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from toolkit.sweep.attempt import Outcome, attempt, lost
+from toolkit.sweep.cores import Keep
+from toolkit.sweep.record import SweepRecord
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+T = TypeVar("T")
+
+
+def check_installed() -> None:
+    """Raise where Dask is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as fault:
+        raise ValueError("backend 'dask' needs the extra 'cluster': pip install 'thesis-toolkit[cluster]'") from fault
+
+
+def on_cluster(
+    function: Callable[..., Any], runs: Mapping[int, dict[str, Any]], keep: Keep, *, address: str | None, workers: int
+) -> Iterator[SweepRecord]:
+    """All runs at once to the scheduler, which gives a run to another worker when its own has died.
+
+    Runs of one worker look alike when it dies. Those that the scheduler gives up are tried again at the end, one at a time: by
+    then whatever dies has only itself to blame.
+    """
+    if not runs:
+        return
+    with _client(address, workers) as client:
+        suspects: list[int] = []
+        yield from _gather(client, function, runs, keep, suspects)
+        for index in suspects:
+            yield from _gather(client, function, {index: runs[index]}, keep, None)
+
+
+@contextmanager
+def _client(address: str | None, workers: int) -> Iterator[Client]:
+    import distributed
+
+    if address is None:
+        scheduler = {"allowed_failures": 0}
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", scheduler_kwargs=scheduler
+            ) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
+    try:
+        client = distributed.Client(address, set_as_default=False)
+    except (OSError, ValueError) as fault:
+        raise ConnectionError(f"address: no Dask scheduler answers at {address!r}: {fault}") from fault
+    with client:
+        _check_threads(client, address)
+        yield client
+
+
+def _check_threads(client: Client, address: str) -> None:
+    most = max(client.nthreads().values(), default=1)
+    if most > 1:  # runs in one process would share torch's random state and its number of threads
+        raise ValueError(
+            f"address: a worker of {address!r} runs {most} threads; start workers with one each "
+            f"(dask worker --nthreads 1, in dask-jobqueue processes = cores)"
+        )
+
+
+def _gather(
+    client: Client, function: Callable[..., Any], runs: Mapping[int, dict[str, Any]], keep: Keep, suspects: list[int] | None
+) -> Iterator[SweepRecord]:
+    """Records as they finish; a run given up by the scheduler goes to the suspects, or where there are none has failed."""
+    from distributed import as_completed
+
+    shipped = client.submit(_same, function, pure=False)  # once to each worker, not once with each run
+    futures = {client.submit(attempt, shipped, setting, pure=False): index for index, setting in runs.items()}
+    try:
+        for batch in as_completed(list(futures), loop=client.loop).batches():
+            records = []
+            for future in batch:
+                outcome = _outcome(future)
+                if outcome is None and suspects is not None:
+                    suspects.append(futures[future])
+                else:
+                    records.append(keep(futures[future], outcome or lost(f"its worker died: {future.exception()}")))
+                del futures[future]
+            yield from records
+    finally:
+        for future, index in futures.items():
+            if future.status == "finished":
+                keep(index, future.result())
+        client.cancel([shipped, *futures])
+
+
+def _outcome(future: Future) -> Outcome | None:
+    """What became of a run; None if its worker died."""
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status == "cancelled":
+        raise ConnectionError("the Dask scheduler is gone; start the sweep again with the same results to go on")
+    fault = future.exception()
+    return None if isinstance(fault, KilledWorker) else lost("".join(traceback.format_exception(fault)))
+
+
+def _same(value: T) -> T:
+    return value
