@@ -1,12 +1,19 @@
 """Tables 3.1 and 3.2 of Burghoff: SGD, the heavy ball and the goal-oriented heavy ball on CIFAR-10 and Fashion-MNIST.
 
 Not published and chosen here: batch size 64, number of epochs, seeds, the reading of the goal as an absolute training loss.
+
+The friction column has two readings. As the equations are *printed*, a step takes the share αρ/m of the momentum. But the tables
+contradict that: settings with equal α²/m and equal αρ have equal accuracies (66.01 and 66.00, 62.98 and 62.93, 90.36 and 90.49,
+83.31 and 83.28 percent) although their αρ/m differ up to a hundredfold. So a step seems to have taken the share αρ, that is, the
+friction force was -ρp instead of -ρp/m; with this *implied* reading no braked row leaves the stable range either. In the notation
+of `optim.PortHamiltonian` its friction is ρ m.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +25,7 @@ from torch.nn import functional
 from toolkit import datasets, networks, optim, published, recordings, training
 
 TABLES = {"fashion_mnist": "burghoff_table_3_2_phs_fashionmnist", "cifar10": "burghoff_table_3_1_phs_cifar10"}
+READINGS = ("implied", "printed")
 KEYS = ("learning_rate", "optimizer", "friction", "mass", "brake_at", "brake_factor")
 
 
@@ -33,8 +41,26 @@ def rows(dataset: str) -> list[dict[str, Any]]:
     return [{key: row[key] for key in KEYS if pd.notna(row[key])} for row in table.to_dict("records")]
 
 
+def friction(row: Mapping[str, Any], reading: str) -> float:
+    """The friction ρ of `optim.PortHamiltonian` for a row of the tables in one of the two `READINGS`.
+
+    >>> row = {"friction": 0.1, "mass": 10.0}
+    >>> friction(row, "printed"), friction(row, "implied")
+    (0.1, 1.0)
+    """
+    if reading not in READINGS:
+        raise ValueError(f"reading must be one of {READINGS}, got {reading!r}")
+    return row["friction"] * (row["mass"] if reading == "implied" else 1.0)
+
+
 def build(
-    row: Mapping[str, Any], data: datasets.Dataset, *, epochs: int, seed: int, checkpoint: Path | None = None
+    row: Mapping[str, Any],
+    data: datasets.Dataset,
+    *,
+    epochs: int,
+    seed: int,
+    reading: str = "implied",
+    checkpoint: Path | None = None,
 ) -> training.Fit:
     """The training run of one published row.
 
@@ -43,13 +69,16 @@ def build(
         data: the set to train on.
         epochs: passes over the training split.
         seed: of the weights and of the order of the samples.
+        reading: of the friction, one of `READINGS`.
         checkpoint: see `training.fit`.
     """
     model = networks.lenet(data.input_shape, data.n_classes, seed=seed)
     if row["optimizer"] == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), lr=row["learning_rate"])
     else:
-        optimizer = optim.PortHamiltonian(model.parameters(), row["learning_rate"], mass=row["mass"], friction=row["friction"])
+        optimizer = optim.PortHamiltonian(
+            model.parameters(), row["learning_rate"], mass=row["mass"], friction=friction(row, reading)
+        )
     brake = None
     if row["optimizer"] == "goal_oriented":
         brake = optim.GoalBrake(optimizer, goal=row["brake_at"], factor=row["brake_factor"])
@@ -59,14 +88,23 @@ def build(
     )  # fmt: skip
 
 
-def record(folder: str | Path, *, dataset: str, epochs: int, seeds: int, only: list[int] | None = None) -> Iterator[Path]:
-    """Train every row of a table with several seeds, one file a run; what lies in the folder already is not done again.
+def record(
+    folder: str | Path,
+    *,
+    dataset: str,
+    epochs: int,
+    seeds: Sequence[int],
+    reading: str = "implied",
+    only: Sequence[int] | None = None,
+) -> Iterator[Path]:
+    """Train rows of a table with several seeds, one file a run; what lies in the folder already is not done again.
 
     Args:
         folder: for the files `<row>_<seed>.npz` and the checkpoints of unfinished runs.
         dataset: "fashion_mnist" or "cifar10".
         epochs: of each run.
-        seeds: how many, from 0.
+        seeds: one run of each row for every seed, seed after seed.
+        reading: of the friction, one of `READINGS`.
         only: numbers of rows; None takes all.
 
     Yields:
@@ -74,17 +112,16 @@ def record(folder: str | Path, *, dataset: str, epochs: int, seeds: int, only: l
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    data = datasets.load(dataset)
-    for number, row in enumerate(rows(dataset)):
-        for seed in range(seeds) if only is None or number in only else ():
-            path, checkpoint = folder / f"{number:02d}_{seed}.npz", folder / f"{number:02d}_{seed}.checkpoint.npz"
-            if not path.exists():
-                run = build(row, data, epochs=epochs, seed=seed, checkpoint=checkpoint)
-                for _ in run:
-                    pass
-                _save(path, run, row, data)
-                checkpoint.unlink(missing_ok=True)
-            yield path
+    table, data = rows(dataset), datasets.load(dataset)
+    for seed, number in itertools.product(seeds, range(len(table)) if only is None else only):
+        path, checkpoint = folder / f"{number:02d}_{seed}.npz", folder / f"{number:02d}_{seed}.checkpoint.npz"
+        if not path.exists():
+            run = build(table[number], data, epochs=epochs, seed=seed, reading=reading, checkpoint=checkpoint)
+            for _ in run:
+                pass
+            _save(path, run, table[number], reading, data)
+            checkpoint.unlink(missing_ok=True)
+        yield path
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
@@ -133,12 +170,19 @@ def _result(settings: Mapping[str, Any], diverged: bool) -> dict[str, Any]:
     return row | {"seed": settings["seed"], "epochs": settings["epochs"], "accuracy": accuracy, "best": best}
 
 
-def _save(path: Path, run: training.Fit, row: Mapping[str, Any], data: datasets.Dataset) -> None:
+def _save(path: Path, run: training.Fit, row: Mapping[str, Any], reading: str, data: datasets.Dataset) -> None:
     result = {"test_accuracy": _test_accuracy(run, data), "best_epoch": run.best["epoch"], "best_test_accuracy": None}
     if run.best["model"] is not None:
         run.model.load_state_dict(run.best["model"])
         result["best_test_accuracy"] = _test_accuracy(run, data)
-    settings = {"row": dict(row), "epochs": run.epochs, "seed": run.seed, "batch_size": run.batch_size, "result": result}
+    settings = {
+        "row": dict(row),
+        "reading": reading,
+        "epochs": run.epochs,
+        "seed": run.seed,
+        "batch_size": run.batch_size,
+        "result": result,
+    }
     provenance = recordings.provenance(data={"name": data.name, "sha256": data.fingerprint()}, seeds=[run.seed])
     recordings.save(path, run.records, settings=settings, title=f"chapter 3, {data.name}", provenance=provenance)
 
