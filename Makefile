@@ -1,7 +1,7 @@
 # Each verb sets up what it needs in .venv; once that is done it starts at once.
 PYTHON ?= python3
 LAB_ARGS ?=
-PYTEST_ARGS ?= -n 2 --dist worksteal
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 
 PY := .venv/bin/python
 # Two threads per test on a busy machine are many times slower than one.

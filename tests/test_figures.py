@@ -170,10 +170,10 @@ def test_any_float32_values_can_be_plotted(y, log):
 
 
 def path_points(text):
-    """Pieces of the first curve, each a list of (x, y)."""
+    """Pieces of the first curve, each an array of (x, y); a lone point is a short stroke to the right, `h`."""
     path = next(element for element in parsed(text).iter(f"{SVG}path") if element.find(f"{SVG}title") is not None)
     pieces = [piece for piece in path.get("d").split("M") if piece]
-    return [np.array(re.findall(r"[-\d.]+", piece.removesuffix("h.1")), float).reshape(-1, 2) for piece in pieces]
+    return [np.array(re.findall(r"[-\d.]+", piece.split("h")[0]), float).reshape(-1, 2) for piece in pieces]
 
 
 def test_a_curve_goes_through_its_points_and_leaves_gaps():
@@ -185,9 +185,10 @@ def test_a_curve_goes_through_its_points_and_leaves_gaps():
 
 
 def test_a_single_point_can_be_seen():
-    text = frame.plot([Line([1.0], [1.0], "a", "red")], title="t", x_label="x")
-    assert len(path_points(text)) == 1
-    assert "h.1" in text
+    text = frame.plot([Line([0.5], [0.5], "a", "red")], title="t", x_label="x", x_limits=(0, 1), y_limits=(0, 1))
+    ((stroke,),) = path_points(text)
+    np.testing.assert_allclose(stroke, [178, 110], atol=3)
+    assert re.search(r"h[\d.]*[1-9]", text)
 
 
 def test_what_lies_outside_the_limits_is_not_drawn():
@@ -307,6 +308,8 @@ def test_curves_of_another_or_a_shorter_list_are_read_afresh():
     curves.follow(shrinking)
     fresh.follow(records[:7])
     assert state(curves) == state(fresh)
+    curves.follow(race_records(runs=("Adam", "SGD")))
+    assert curves.runs == ["Adam", "SGD"]
     curves.follow([])
     assert state(curves) == ({}, [], [])
 

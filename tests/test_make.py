@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,16 @@ def read_until(terminal: int, pattern: str, seconds: float = 60) -> re.Match:
     pytest.fail(f"{pattern!r} was not shown:\n{shown}")
 
 
+def answers(address: str, seconds: float = 60) -> bool:
+    """Whether a page is served; the address is shown a moment before."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(urllib.error.URLError), urllib.request.urlopen(address, timeout=30) as page:
+            return page.status == 200
+        time.sleep(0.1)
+    return False
+
+
 def own_terminal(terminal: int) -> dict:
     """Popen arguments that make the given terminal the controlling one, as a shell window does."""
     import fcntl
@@ -56,8 +68,7 @@ def test_lab_prints_its_address_and_stops_on_ctrl_c(private_jupyter):
     os.close(theirs)
     try:
         address = read_until(ours, r"http://127\.0\.0\.1:\d+/lab/tree/notebooks/00_start_here\.ipynb\?token=\w+")
-        with urllib.request.urlopen(address[0], timeout=30) as page:
-            assert page.status == 200
+        assert answers(address[0])
         os.write(ours, b"\x03")
         last_words = read_until(ours, r"Shutting down.*\(end\)")
         assert lab.wait(30) == 0

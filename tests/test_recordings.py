@@ -552,7 +552,7 @@ def test_a_recording_without_its_parts_is_refused(tmp_path, tree):
 
 def test_provenance_names_code_versions_machine_and_time(tmp_path):
     found = recordings.provenance(data={"digits": "sha256:00"}, seeds=range(3))
-    assert found["versions"]["torch"] == torch.__version__ and found["versions"]["numpy"] == np.__version__
+    assert torch.__version__.startswith(found["versions"]["torch"]) and found["versions"]["numpy"] == np.__version__
     assert found["versions"]["python"] == sys.version.split()[0]
     assert found["device"] and found["cores"] >= 1 and found["date"].endswith("+00:00")
     assert found["data"] == {"digits": "sha256:00"} and found["seeds"] == [0, 1, 2]

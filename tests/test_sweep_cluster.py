@@ -10,7 +10,7 @@ import distributed
 import pandas as pd
 import psutil
 import pytest
-from sweep_cases import SETTINGS, line, noted, training_run, troubled, waiting
+from sweep_cases import SETTINGS, line, noted, troubled, waiting
 
 from toolkit import sweep
 
@@ -36,7 +36,9 @@ def cluster():
     """Three worker processes, as on three machines; their nannies replace those that die."""
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL") as local,
+        distributed.LocalCluster(
+            n_workers=3, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+        ) as local,
     ):
         yield local
 
@@ -75,6 +77,7 @@ def test_a_run_that_kills_every_worker_fails_alone(cluster, tmp_path):
     assert "its worker died" in table["error"][0]
     assert "RuntimeError: no result for 9" in table["error"][1]
     assert "in troubled" in table["error"][1]
+    assert set(table["error"][2:]) == {""}
     assert table["y"].tolist()[2:] == [x**2 for x in range(1, 9)]
 
 
@@ -91,18 +94,21 @@ def test_a_sweep_that_is_closed_frees_the_cluster(cluster, tmp_path):
     pd.testing.assert_frame_equal(sweep.table(tmp_path / "results"), sweep.table([first]))
 
 
-def test_a_training_is_the_same_on_a_cluster_of_its_own():
-    settings = [{"learning_rate": 0.05, "seed": 3}]
-    (here,) = sweep.run(training_run, settings, workers=1, progress=False)
-    (there,) = run(training_run, settings, workers=1)
-    assert there.error == ""
-    assert there.result["threads"] == 1
-    assert there.result["losses"].tobytes() == here.result["losses"].tobytes()
+def test_without_an_address_a_cluster_is_started_for_the_sweep(capfd):
+    children = psutil.Process().children(recursive=True)
+    table = sweep.table(run(line, SETTINGS, workers=2))
+    assert table["y"].tolist() == [1, 1.5, 2, 1, 3, 5]
+    left = [child for child in psutil.Process().children(recursive=True) if child not in children]
+    assert not [child for child in left if "spawn_main" in " ".join(child.cmdline())]
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
 
 
 def test_workers_with_several_threads_are_refused():
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as threads,
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0"
+        ) as threads,
         pytest.raises(ValueError, match="runs 2 threads; start workers with one each"),
     ):
         list(run(line, SETTINGS, address=threads.scheduler_address))

@@ -4,7 +4,8 @@
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
 Every chapter on images: data sets and their splits    `datasets`
 Every chapter: training, an iterator of records        `training`
-Every chapter: the same run with many settings         `sweep`
+Every chapter: many settings as one training           `population`
+Every chapter: many settings on cores or a cluster     `sweep`
 Every chapter: runs that are saved and played again    `recordings`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
@@ -22,8 +23,8 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "datasets", "doctor", "figures", "landscapes", "networks", "optim", "panels", "published", "recordings", "studies",
-    "sweep", "training",
+    "datasets", "doctor", "figures", "landscapes", "networks", "optim", "panels", "population", "published", "recordings",
+    "studies", "sweep", "training",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 

@@ -12,18 +12,22 @@ a loss of curvature λ, which the published settings (α = 0.1, ρ ≤ 0.1) viol
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
+
+Number = float | Tensor  # one value, or one per member of a population
+Array = float | np.ndarray | Tensor
 
 FRICTION_SCHEMES = ("exponential", "euler", "implicit")
 GOAL_KINDS = ("loss", "reduction", "fraction", "overfitting")
 
 
-def damping(lr, mass, friction, scheme: str = "exponential"):
+def damping(lr: Number, mass: Number, friction: Number, scheme: str = "exponential") -> tuple[Number, Number]:
     """Coefficients of one momentum update, `p <- decay * p - impulse * gradient`.
 
     With a = α ρ / m, the friction of one step:
@@ -60,7 +64,16 @@ def damping(lr, mass, friction, scheme: str = "exponential"):
     return math.exp(-a), lr * (-math.expm1(-a) / a if a > 0 else 1.0)
 
 
-def port_hamiltonian_step(weights, momentum, gradient, *, lr, mass, friction, scheme: str = "exponential"):
+def port_hamiltonian_step(
+    weights: Array,
+    momentum: Array,
+    gradient: Array,
+    *,
+    lr: Number,
+    mass: Number,
+    friction: Number,
+    scheme: str = "exponential",
+) -> tuple[Array, Array]:
     """One step of (2.14) and (2.15) as a pure function: nothing is changed in place.
 
     Args:
@@ -83,7 +96,7 @@ def port_hamiltonian_step(weights, momentum, gradient, *, lr, mass, friction, sc
     return weights + (lr / mass) * momentum, momentum
 
 
-def hamiltonian(loss, momentum, mass):
+def hamiltonian(loss: Number, momentum: Tensor, mass: float) -> Number:
     """Energy H = |p|²/(2m) + L of section 3.3, kinetic plus potential.
 
     >>> hamiltonian(1.0, torch.tensor([3.0, 4.0]), 2.0)
@@ -136,7 +149,7 @@ class PortHamiltonian(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float,
         mass: float = 1.0,
         friction: float = 1.0,

@@ -1,47 +1,21 @@
 """JupyterLab and the panels in it, as a person sees and handles them."""
 
 import ast
-import json
 import math
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from lab_server import PATIENCE, Lab
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "browser"
-PATIENCE = 120_000  # ms, for a machine that is busy with other things
-STANDARD, SMALL = (1300, 1000), (1000, 800)
 FAULT = re.compile(rb'"msg_type":\s*"error"|"name":\s*"stderr"(?!.*"No such comm)')  # Lab asks before there are widgets
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A JupyterLab server: its address, the folder it serves, its log."""
-
-    address: str
-    root: Path
-    log: Path
-    token: str = "browser-tests"
-
-    def ask(self, path: str, method: str = "GET") -> bytes:
-        """The server's answer to a request."""
-        headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(f"{self.address}/api{path}", method=method, headers=headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read()
-
-    def end_kernels(self) -> None:
-        """Leave no kernel of an earlier notebook at work."""
-        for session in json.loads(self.ask("/sessions")):
-            self.ask(f"/sessions/{session['id']}", "DELETE")
 
 
 class LabPage:
@@ -63,14 +37,14 @@ class LabPage:
         if FAULT.search(payload):
             self.faults.append(f"kernel: {payload.decode(errors='replace')}")
 
-    def value(self, expression: str) -> Any:
-        """What an expression comes to in the kernel, which need not wait for a worker thread."""
-        ask = """async expression => {
+    def ask_kernel(self, code: str = "", *, value: str = "None") -> Any:
+        """Run code in the kernel, beside any worker thread, and give what an expression comes to afterwards."""
+        ask = """async ([code, value]) => {
             const kernel = jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
-            const request = {code: "", silent: true, user_expressions: {value: expression}};
-            return (await kernel.requestExecute(request).done).content.user_expressions.value.data["text/plain"];
+            const reply = await kernel.requestExecute({code: code, silent: true, user_expressions: {value: value}}).done;
+            return reply.content.user_expressions.value.data["text/plain"];
         }"""
-        return ast.literal_eval(self.page.evaluate(ask, expression))
+        return ast.literal_eval(self.page.evaluate(ask, [code, value]))
 
     def open_cells(self, *sources: str) -> None:
         """A new notebook with these code cells, opened and run."""

@@ -1,7 +1,8 @@
 """The panel of the ball on a landscape: at once on every movement, draggable, and played by Run."""
 
 import pytest
-from lab_page import SMALL, STANDARD, drag
+from lab_page import drag
+from lab_server import SMALL, STANDARD
 from looks import layout_faults
 from playwright.sync_api import expect
 

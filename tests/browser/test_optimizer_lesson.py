@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from lab_page import SMALL, STANDARD
+from lab_server import SMALL, STANDARD
 from looks import layout_faults, least_contrast
 from playwright.sync_api import expect
 
@@ -60,7 +60,7 @@ def test_a_typed_value_is_kept_as_it_was_typed(lesson, panel):
     for value in (0.1234, 7.0, 0.3):
         panel.type("mass", str(value))
         assert panel.readout("mass") == value
-        assert lesson.value("panel.settings['mass']") == value
+        assert lesson.ask_kernel(value="panel.settings['mass']") == value
 
 
 def test_brake_acts_during_the_run(lesson, panel):
@@ -72,11 +72,11 @@ def test_brake_acts_during_the_run(lesson, panel):
     panel.click("brake")
     expect(brake_marks(panel).first).to_contain_text("goal-oriented: brake on at epoch")
     expect(panel.button("pause")).to_be_enabled()
-    before = lesson.value("panel.records[-1].epoch")
+    before = lesson.ask_kernel(value="panel.records[-1].epoch")
     panel.wait_for_frames(5)
-    assert lesson.value("panel.records[-1].epoch") > before
+    assert lesson.ask_kernel(value="panel.records[-1].epoch") > before
     last = "[r.metrics for r in list(panel.records) if r.run == 'goal-oriented'][-1]"
-    assert lesson.value(last)["friction"] == pytest.approx(20 * 0.1)
+    assert lesson.ask_kernel(value=last)["friction"] == pytest.approx(20 * 0.1)
     expect(panel.status).to_have_text(re.compile(r"epoch (1[2-9]|[2-9]\d)\."))
     panel.picture("optimizer_braked")
     lesson.resize(STANDARD)
@@ -90,7 +90,7 @@ def test_push_releases_the_brake(lesson, panel):
     expect(brake_marks(panel).first).to_be_attached()
     panel.click("push")
     panel.wait_for_frames(5)
-    assert lesson.value("[r.metrics['braked'] for r in list(panel.records) if r.run == 'goal-oriented'][-1]") == 0.0
+    assert lesson.ask_kernel(value="[r.metrics['braked'] for r in list(panel.records) if r.run == 'goal-oriented'][-1]") == 0.0
 
 
 def test_pause_step_resume_stop(lesson, panel):
@@ -99,19 +99,19 @@ def test_pause_step_resume_stop(lesson, panel):
     panel.click("pause")
     expect(panel.button("run")).to_have_text("Resume")
     expect(panel.button("pause")).to_be_disabled()
-    number = settled(lambda: lesson.value("len(panel.records)"))
+    number = settled(lambda: lesson.ask_kernel(value="len(panel.records)"))
     panel.picture("optimizer_paused")
     shown = panel.status.inner_text()
     panel.click("step")
     expect(panel.status).not_to_have_text(shown)
     expect(panel.button("run")).to_have_text("Resume")
-    assert settled(lambda: lesson.value("len(panel.records)")) == number + 1
+    assert settled(lambda: lesson.ask_kernel(value="len(panel.records)")) == number + 1
     panel.click("run")
     panel.wait_for_frames(3)
     panel.click("stop")
     expect(panel.button("run")).to_have_text("Run")
     expect(panel.button("stop")).to_be_disabled()
-    assert lesson.value("panel.records[-1].epoch") < 100
+    assert lesson.ask_kernel(value="panel.records[-1].epoch") < 100
 
 
 def test_learning_rate_and_friction_act_while_it_runs(lesson, panel):
@@ -120,7 +120,7 @@ def test_learning_rate_and_friction_act_while_it_runs(lesson, panel):
     panel.type("learning-rate", "0.02")
     panel.type("friction", "0.5")
     panel.wait_for_frames(4)
-    latest = lesson.value("{r.run: r.metrics for r in list(panel.records)}['port-Hamiltonian']")
+    latest = lesson.ask_kernel(value="{r.run: r.metrics for r in list(panel.records)}['port-Hamiltonian']")
     assert (latest["learning_rate"], latest["friction"]) == (0.02, 0.5)
     expect(panel.frame).to_contain_text("long run α/ρ = 0.04")
     panel.type("learning-rate", "0.1")

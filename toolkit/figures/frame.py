@@ -65,7 +65,9 @@ class Scale:
         return [(float(self(value)), _short(value)) for value in values]
 
 
-def fitted_scale(values, start: float, stop: float, *, log: bool = False, limits: tuple[float, float] | None = None) -> Scale:
+def fitted_scale(
+    values: Sequence[float], start: float, stop: float, *, log: bool = False, limits: tuple[float, float] | None = None
+) -> Scale:
     """A scale that shows all finite values, with a small margin, or the given limits.
 
     >>> fitted_scale([0.0, 10.0], 0, 100, limits=(0, 10))(5.0).item()

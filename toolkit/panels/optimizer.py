@@ -193,7 +193,7 @@ class OptimizerPanel(Panel):
         """The race, keeping the balls' state at each epoch for `branch`."""
         for record in training.race(runs):
             if record.run in BALLS and record.epoch == int(record.epoch):
-                self._states[record.run, int(record.epoch)] = copy.deepcopy(self.runs[record.run].state_dict())
+                self._states[record.run, int(record.epoch)] = _kept_state(self.runs[record.run])
                 self.rewind.max = max(self.rewind.max, int(record.epoch))
             yield record
 
@@ -308,6 +308,13 @@ class Recipe:
 
 def _ball(settings: Mapping[str, Any]) -> dict[str, float]:
     return {"lr": settings["learning_rate"], "mass": settings["mass"], "friction": settings["friction"]}
+
+
+def _kept_state(run: training.Fit) -> dict[str, Any]:
+    """A copy to branch from; what a run replaces and never changes is not copied, and of its records one will do."""
+    state = run.state_dict()
+    best, records = state.pop("best"), state.pop("records")
+    return copy.deepcopy(state) | {"best": best, "records": records[-1:]}
 
 
 def _goal(settings: Mapping[str, Any]) -> float:

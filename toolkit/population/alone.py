@@ -34,7 +34,8 @@ class Alone:
         self, networks: Sequence[nn.Module], data: Any, members: Sequence[Mapping[str, Any]], masks: Tensor | None, *,
         rule: Rule, workers: int, **run: Any,
     ):  # fmt: skip
-        self.optimizers = [rule.optimizer(network.parameters(), member) for network, member in zip(networks, members, strict=True)]
+        pairs = zip(networks, members, strict=True)
+        self.optimizers = [rule.optimizer(network.parameters(), member) for network, member in pairs]
         self.brakes = [brake_of(optimizer, member) for optimizer, member in zip(self.optimizers, members, strict=True)]
         self.fits = [
             training.fit(
@@ -54,7 +55,8 @@ class Alone:
     def best(self) -> dict[str, np.ndarray]:
         """Epoch and value of each member's least validation loss; nan and inf before the first epoch."""
         epochs = [math.nan if fit.best["epoch"] is None else fit.best["epoch"] for fit in self.fits]
-        return {"epoch": np.array(epochs, float), "validation_loss": np.array([fit.best["validation_loss"] for fit in self.fits])}
+        losses = [fit.best["validation_loss"] for fit in self.fits]
+        return {"epoch": np.array(epochs, dtype=float), "validation_loss": np.array(losses)}
 
     def advance(self, step: int) -> dict[str, np.ndarray]:
         """Bring every member to the record at this step; its metrics by name, each `(k,)`."""
@@ -65,8 +67,8 @@ class Alone:
             with ThreadPoolExecutor(self.workers) as pool:
                 list(pool.map(lambda fit: _bring(fit, step), self.fits))
         last = [{} if fit.ended else fit.records[-1].metrics for fit in self.fits]
-        names = dict.fromkeys(name for metrics in last for name in metrics)
-        return {name: np.array([_value(metrics, name) for metrics in last]) for name in names or self.fits[0].records[-1].metrics}
+        names = dict.fromkeys(name for metrics in last for name in metrics) or self.fits[0].records[-1].metrics
+        return {name: np.array([_value(metrics, name) for metrics in last]) for name in names}
 
     def network(self, k: int, *, best: bool) -> nn.Module | None:
         """Member k as a module of its own; None where it has no best weights yet."""
@@ -113,5 +115,5 @@ def _bring(fit: training.Fit, step: int) -> None:
 
 
 def _value(metrics: Mapping[str, float], name: str) -> float:
-    """nan of a member that has diverged, 0 for `braked` of one that has no brake."""
+    """Nan of a member that has diverged, 0 for `braked` of one that has no brake."""
     return metrics.get(name, 0.0 if metrics else math.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -20,17 +20,17 @@ ZERO_OR_MORE = ("friction", "momentum", "weight_decay", "brake_at")
 
 
 def read(settings: Mapping[str, Any], rule: Rule, *, seed: int) -> list[dict[str, Any]]:
-    """One dict of plain numbers and strings per member, complete with the defaults; without `input_mask`, see `masks_of`.
+    """One dict per member of numbers, strings and its `input_mask` as it was given (see `masks_of`), complete with defaults.
 
     Raises:
         ValueError, TypeError: naming the setting, and the member where it is one member's.
     """
-    defaults = rule.defaults | BRAKE | {"seed": seed}
-    columns = _columns(settings, (*defaults, "input_mask"))
-    count = _count(columns)
-    members = [{name: _of_member(name, columns.get(name), default, k) for name, default in defaults.items()} for k in range(count)]
-    for k, member in enumerate(members):
-        _check_member(k, member, rule)
+    defaults = rule.defaults | BRAKE | {"seed": seed, "input_mask": None}
+    columns = _columns(settings, tuple(defaults))
+    members = []
+    for k in range(_count(columns)):
+        members.append({name: _of_member(name, columns.get(name), default, k) for name, default in defaults.items()})
+        _check_member(k, members[k], rule)
     return members
 
 
@@ -64,7 +64,7 @@ def _count(columns: Mapping[str, Any]) -> int:
 
 def _of_member(name: str, values: Any, default: Any, k: int) -> Any:
     value = values[k] if isinstance(values, list) else values
-    value = value.item() if hasattr(value, "item") and np.size(value) == 1 else value
+    value = value.item() if getattr(value, "ndim", 1) == 0 else value
     if value is None or (name in BRAKE and value != value):  # nan is how a table says that there is none
         return default
     if name == "seed":
@@ -94,11 +94,11 @@ def _check_member(k: int, member: Mapping[str, Any], rule: Rule) -> None:
         raise ValueError(f"settings of member {k}: {fault}") from fault
 
 
-def masks_of(masks: Iterable[Any] | None, features: int) -> Tensor | None:
+def masks_of(masks: Sequence[Any], features: int) -> Tensor | None:
     """Which inputs each member sees, `(k, d)` bool; None where all see everything.
 
     Args:
-        masks: for each member either d bools or the numbers of the inputs that it sees.
+        masks: for each member d bools, or the numbers of the inputs that it sees, or None where it sees all.
         features: d.
 
     Raises:
@@ -108,9 +108,10 @@ def masks_of(masks: Iterable[Any] | None, features: int) -> Tensor | None:
     tensor([[1, 0, 1],
             [1, 1, 0]], dtype=torch.int32)
     """
-    if masks is None:
+    if all(seen is None for seen in masks):
         return None
-    return torch.stack([_mask(k, np.asarray(seen), features) for k, seen in enumerate(masks)])
+    everything = np.ones(features, dtype=bool)
+    return torch.stack([_mask(k, everything if seen is None else np.asarray(seen), features) for k, seen in enumerate(masks)])
 
 
 def _mask(k: int, seen: np.ndarray, features: int) -> Tensor:

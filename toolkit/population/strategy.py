@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from toolkit.population.layers import Forward, stacked, vectorised
 
+Loss = Callable[[Tensor, Tensor], Tensor]
 STRATEGIES = ("auto", "layers", "vmap", "sequential")
 BATCHED: dict[str, Callable[[nn.Module], Forward]] = {"layers": stacked, "vmap": vectorised}
 
@@ -25,7 +25,7 @@ CPU_BYTES = 256 * 2**20
 FREE_SHARE = 0.5
 
 
-def obstacle(way: str, network: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], batch: tuple[Tensor, Tensor]) -> str | None:
+def obstacle(way: str, network: nn.Module, loss: Loss, batch: tuple[Tensor, Tensor]) -> str | None:
     """Why members of this network cannot be trained as one computation in this way; None where they can.
 
     One step of the network alone is compared with that of two members, on copies.
@@ -65,9 +65,7 @@ def draws_random_numbers(network: nn.Module, inputs: Tensor) -> bool:
     return not torch.equal(before, generator.get_state())
 
 
-def choose(
-    wanted: str, network: nn.Module, *, loss: Callable[[Tensor, Tensor], Tensor], batch: tuple[Tensor, Tensor], members: int
-) -> str:
+def choose(wanted: str, network: nn.Module, *, loss: Loss, batch: tuple[Tensor, Tensor], members: int) -> str:
     """The way to train `members` of this network on the device of the batch.
 
     Args:
@@ -102,21 +100,25 @@ def worth_stacking(network: nn.Module, device: torch.device) -> bool:
     return dense and sum(weight.numel() for weight in network.parameters()) <= MOST_STACKED_WEIGHTS
 
 
-def members_that_fit(network: nn.Module, inputs: Tensor, *, batch_size: int) -> int:
-    """How many members can be computed at a time in the memory that is free: 256 MB on a CPU, half of it on a GPU.
+def members_that_fit(network: nn.Module, inputs: Tensor, *, batch_size: int, members: int) -> int:
+    """How many members to compute at a time.
 
-    Weights and optimizer state of all members are held in any case. What grows with the members at a time are their
-    gradients, and for each sample the outputs of every layer and the gradients of those.
+    Weights, optimizer state and best weights of all members are held in any case. What grows with the members at a time are
+    their gradients, and for each sample the outputs of every layer and the gradients of those. On a CPU that may take 256 MB,
+    so that a lesson with its data stays under 1 GB; on a GPU half of what is free.
 
     Args:
         network: one member, on the device.
         inputs: some normalised samples, `(b, ...)`.
         batch_size: samples per step.
+        members: K.
     """
     values = inputs[0].numel() + 2 * _outputs_of_all_layers(network, inputs[:1])
     weights = sum(weight.numel() for weight in network.parameters())
-    needed = inputs.element_size() * (3 * weights + max(batch_size, EVALUATION_BATCH) * values)
-    return max(1, math.floor(_free_bytes(inputs.device) / needed))
+    computed = inputs.element_size() * (3 * weights + max(batch_size, EVALUATION_BATCH) * values)
+    held = inputs.element_size() * 4 * weights * members
+    free = CPU_BYTES if inputs.device.type == "cpu" else FREE_SHARE * (_free_bytes(inputs.device) - held)
+    return min(members, max(1, int(free // computed)))
 
 
 def _outputs_of_all_layers(network: nn.Module, sample: Tensor) -> int:
@@ -135,12 +137,10 @@ def _outputs_of_all_layers(network: nn.Module, sample: Tensor) -> int:
     return total
 
 
-def _free_bytes(device: torch.device) -> float:
+def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
-        return FREE_SHARE * torch.cuda.mem_get_info(device)[0]
-    if device.type == "mps":
-        return FREE_SHARE * (torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    return CPU_BYTES
+        return torch.cuda.mem_get_info(device)[0]
+    return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
 
 
 def cores_to_use() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from toolkit.sweep.attempt import Outcome, attempt, lost
 from toolkit.sweep.cores import Keep
@@ -13,8 +13,6 @@ from toolkit.sweep.record import SweepRecord
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-T = TypeVar("T")
 
 
 def check_installed() -> None:
@@ -78,39 +76,26 @@ def _gather(
     client: Client, function: Callable[..., Any], runs: Mapping[int, dict[str, Any]], keep: Keep, suspects: list[int] | None
 ) -> Iterator[SweepRecord]:
     """Records as they finish; a run given up by the scheduler goes to the suspects, or where there are none has failed."""
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
-    shipped = client.submit(_same, function, pure=False)  # once to each worker, not once with each run
-    futures = {client.submit(attempt, shipped, setting, pure=False): index for index, setting in runs.items()}
+    futures = {client.submit(attempt, function, setting, pure=False): index for index, setting in runs.items()}
+    completed = as_completed(list(futures), loop=client.loop)
     try:
-        for batch in as_completed(list(futures), loop=client.loop).batches():
+        for batch in completed.batches():
             records = []
             for future in batch:
+                if future.status == "pending":  # its result died with its worker; the scheduler does the run again
+                    completed.add(future)
+                    continue
                 outcome = _outcome(future)
-                if outcome is None and suspects is not None:
-                    suspects.append(futures[future])
+                if isinstance(outcome, KilledWorker) and suspects is not None:
+                    suspects.append(futures.pop(future))
                 else:
-                    records.append(keep(futures[future], outcome or lost(f"its worker died: {future.exception()}")))
-                del futures[future]
+                    outcome = outcome if isinstance(outcome, Outcome) else lost(f"its worker died: {outcome}")
+                    records.append(keep(futures.pop(future), outcome))
+                future.release()  # else the run would be done again if the worker that holds its result died now
             yield from records
     finally:
-        for future, index in futures.items():
-            if future.status == "finished":
-                keep(index, future.result())
-        client.cancel([shipped, *futures])
-
-
-def _outcome(future: Future) -> Outcome | None:
-    """What became of a run; None if its worker died."""
-    from distributed import KilledWorker
-
-    if future.status == "finished":
-        return future.result()
-    if future.status == "cancelled":
-        raise ConnectionError("the Dask scheduler is gone; start the sweep again with the same results to go on")
-    fault = future.exception()
-    return None if isinstance(fault, KilledWorker) else lost("".join(traceback.format_exception(fault)))
-
-
-def _same(value: T) -> T:
-    return value
+        for index, outcome in _ready(futures):
+            keep(index, outcome)
+        client.cancel(list(futures))

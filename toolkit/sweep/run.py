@@ -42,8 +42,8 @@ def run(
     To stop is to close the iterator or to interrupt it: what is finished is stored, what is under way is given up. To pause is
     not to ask: on cores no further run begins meanwhile.
 
-    Each run has one thread. A function of a notebook or a script is sent to the processes once, with what it captures; others
-    are imported there.
+    Each run has one thread. A function of a notebook or a script is sent with what it captures, to each process once, on a
+    cluster with each run: large data it should load itself. A function of a module is imported where it runs.
 
     Args:
         function: takes one setting as keyword arguments, returns a dict of numbers, strings and arrays.

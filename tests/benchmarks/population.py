@@ -1,0 +1,162 @@
+"""How fast K members train at once: a population against K runs of `training.fit`, in turn and one per core.
+
+    python tests/benchmarks/population.py [--quick]
+
+Every way does the same work: all steps and all evaluations of K whole runs, each with its own seed. The ways alternate within
+a round; what counts is the median over the rounds of the ratio to the runs in turn, so that a machine that is busy with other
+things changes the times but hardly the ratios. Starting the worker processes is not counted. Writes
+build/benchmarks/population.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import joblib
+import torch
+from torch.nn import functional
+
+from toolkit import networks, optim, population, recordings, training
+
+RESULT = Path("build/benchmarks/population.json")
+BATCH = 64
+ROUNDS = 3
+
+
+def dense_data():
+    draw = torch.Generator().manual_seed(0)
+    inputs = torch.randn(20 * BATCH, 57, generator=draw)
+    return _data(inputs, inputs[:, :1] * inputs[:, 1:2])
+
+
+def image_data():
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (4 * BATCH, 1, 28, 28), generator=draw, dtype=torch.uint8)
+    return _data(images, torch.randint(10, (4 * BATCH,), generator=draw))
+
+
+def _data(inputs, targets):
+    validation = (inputs[:BATCH], targets[:BATCH])
+    return SimpleNamespace(train=(inputs, targets), validation=validation, normalise=_normalise)
+
+
+def _normalise(inputs):
+    return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+
+
+def dense(seed):
+    return networks.dense(57, (10, 10), 1, activation="tanh", seed=seed)
+
+
+def lenet(seed):
+    return networks.lenet(seed=seed)
+
+
+CASES = {
+    "dense 57-10-10-1": (dense, dense_data(), functional.mse_loss, 2),
+    "LeNet 1x28x28": (lenet, image_data(), functional.cross_entropy, 1),
+}
+
+
+def one_run(case, seed, device):
+    """A whole run of `training.fit`; the last training loss."""
+    build, data, loss, epochs = CASES[case]
+    model = build(seed)
+    optimizer = optim.PortHamiltonian(model.parameters(), 0.05, friction=0.5)
+    run = training.fit(
+        model, data, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=BATCH, seed=seed, device=device, metrics=()
+    )
+    return list(run)[-1].metrics["train_loss"]
+
+
+def one_run_in_a_process(case, seed):
+    torch.set_num_threads(1)
+    return one_run(case, seed, "cpu")
+
+
+def in_turn(case, members, device):
+    return [one_run(case, seed, device) for seed in range(members)]
+
+
+def on_cores(case, members, device):
+    with joblib.parallel_config("loky", n_jobs=joblib.cpu_count(), inner_max_num_threads=1):
+        return joblib.Parallel()(joblib.delayed(one_run_in_a_process)(case, seed) for seed in range(members))
+
+
+def together(strategy):
+    def train(case, members, device):
+        build, data, loss, epochs = CASES[case]
+        settings = {"learning_rate": 0.05, "friction": 0.5, "seed": list(range(members))}
+        run = population.fit(
+            build, data, settings=settings, loss=loss, epochs=epochs, batch_size=BATCH, device=device, strategy=strategy
+        )
+        train.strategy = run.strategy
+        return list(run)[-1].metrics["train_loss"].tolist()
+
+    return train
+
+
+def measure(case, members, device, rounds):
+    """One row of the table."""
+    ways = {"in turn": in_turn, "auto": together("auto"), "layers": together("layers"), "vmap": together("vmap")}
+    if device == "cpu":
+        ways |= {"cores": on_cores, "sequential": together("sequential")}
+        on_cores(case, 2, device)  # starts the processes
+    seconds = {name: [] for name in ways}
+    for _ in range(rounds):
+        losses = {}
+        for name, way in ways.items():
+            started = time.perf_counter()
+            losses[name] = way(case, members, device)
+            _synchronise(device)
+            seconds[name].append(time.perf_counter() - started)
+        for name in ways:
+            torch.testing.assert_close(losses[name], losses["in turn"], rtol=1e-3, atol=1e-4)
+    _, data, _, epochs = CASES[case]
+    steps = members * epochs * len(data.train[0].split(BATCH))
+    return {
+        "case": case, "device": device, "members": members, "strategy": ways["auto"].strategy,
+        "member_steps": steps, "seconds": seconds,
+        "member_steps_per_second": {name: steps / statistics.median(times) for name, times in seconds.items()},
+        "speed_to_in_turn": {
+            name: statistics.median(base / own for base, own in zip(seconds["in turn"], times, strict=True))
+            for name, times in seconds.items()
+        },
+    }  # fmt: skip
+
+
+def _synchronise(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def show(row):
+    speeds = "".join(f"{name:>13} {speed:5.2f}" for name, speed in row["speed_to_in_turn"].items() if name != "in turn")
+    base = row["member_steps_per_second"]["in turn"]
+    print(f"{row['case']:17} {row['device']:5} K {row['members']:4}  in turn {base:7.0f} steps/s, times that:{speeds}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measure population training.")
+    parser.add_argument("--quick", action="store_true", help="fewer members, one round")
+    quick = parser.parse_args().quick
+    torch.set_num_threads(1)
+    rows = []
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        for case in CASES:
+            measure(case, 2, device, 1)  # warm
+            for members in (1, 4, 16) if quick else (1, 4, 16, 57, 256):
+                rows.append(measure(case, members, device, 1 if quick else ROUNDS))
+                show(rows[-1])
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps({"provenance": recordings.provenance(), "rounds": 1 if quick else ROUNDS, "rows": rows}, indent=1))
+    print(f"written to {RESULT}; 'auto' was {dict.fromkeys((row['case'], row['device'], row['strategy']) for row in rows)}")
+
+
+if __name__ == "__main__":
+    main()
