@@ -65,7 +65,7 @@ endif
 endif
 
 .venv/lab.stamp: $(RECIPE) | $(PY)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[drag]'
 	@echo "$(CURDIR)" > $@
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp

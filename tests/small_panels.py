@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolkit import datasets
 from toolkit.panels.controls import choice, several, slider, whole_slider
@@ -14,6 +14,11 @@ HANGS_AFTER = 30  # seconds
 def few_digits(n: int = 120) -> datasets.Dataset:
     """The embedded digits, a tenth of them."""
     return datasets.images.digits().subset(n, proportional=True)
+
+
+def timeless(records):
+    """All of the records but the seconds; as text, in which nan equals nan."""
+    return [repr(replace(record, seconds=0.0)) for record in records]
 
 
 def until(condition, what: str) -> None:

@@ -1,6 +1,5 @@
-"""What every panel has: a run that can be started, paused, stepped and stopped, a frame, an error line, recordings."""
+"""What every panel has: a run that can be started, paused, stepped and stopped, a frame, controls, an error line."""
 
-import re
 import threading
 import time
 
@@ -8,9 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_panels import Count, CountingPanel, returns, until
+from small_panels import CountingPanel, returns, until
 
-from toolkit import panels, recordings
+from toolkit import panels
 from toolkit.panels import panel as machinery
 
 raises_in_a_thread = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -141,6 +140,15 @@ def test_stop_during_a_step_is_not_undone_by_the_pause_that_ends_the_step(gated)
     gated.step()
     stop_while_it_counts(gated, gated.stop_button.click)
     assert len(gated.records) == 1
+
+
+def test_a_replay_ends_a_run(gated, tmp_path):
+    CountingPanel(first=40).run().save(tmp_path / "run.npz")
+    gated.start()
+    gated.release(2)
+    stop_while_it_counts(gated, gated.replay, tmp_path / "run.npz")
+    until(lambda: gated.timeline.max, "the replay")
+    assert numbers(gated) == [40, 41, 42, 43, 44]
 
 
 def test_a_step_that_was_refused_or_ran_out_of_records_does_not_pause_the_next_run():
@@ -475,130 +483,3 @@ def test_an_error_in_steer_that_is_no_refusal_is_raised(gated, monkeypatch):
     with pytest.raises(KeyError):
         gated.controls["step"].value = 2.0
     assert "KeyError" in gated.error_line.value
-
-
-# Recordings -------------------------------------------------------------------------------------------------------------
-
-
-def test_there_is_nothing_to_save_before_a_run(tmp_path):
-    panel = CountingPanel()
-    with pytest.raises(ValueError, match="nothing to save yet"):
-        panel.save(tmp_path / "run.npz")
-    panel.path.value = str(tmp_path / "run.npz")
-    panel.save_button.click()
-    assert "nothing to save yet" in panel.error_line.value
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_saved_run_comes_back_with_its_settings_and_its_frame(tmp_path):
-    panel = CountingPanel(first=3, words=("a", "b"), unit="m", step=2.5).run()
-    panel.path.value = str(tmp_path / "run.npz")
-    panel.save_button.click()
-    assert panel.error_line.value == ""
-    other = CountingPanel(first=50, most=900)
-    other.path.value = panel.path.value
-    other.replay_button.click()
-    assert other.error_line.value == ""
-    assert other.settings == panel.settings
-    assert other.records == panel.records
-    assert other.frame.value == panel.frame.value
-    assert (other.timeline.value, other.timeline.max, other.timeline.layout.display) == (5, 5, None)
-    other.save(tmp_path / "again.npz")
-    assert recordings.load(tmp_path / "again.npz").settings == recordings.load(tmp_path / "run.npz").settings
-
-
-def test_a_recording_holds_the_settings_of_its_run_not_those_of_now(tmp_path):
-    panel = CountingPanel(first=3).run()
-    panel.controls["first"].value = 70
-    panel.save(tmp_path / "run.npz")
-    assert recordings.load(tmp_path / "run.npz").settings["first"] == 3
-
-
-def test_the_timeline_shows_as_many_records_as_it_says(tmp_path):
-    panel = CountingPanel().run()
-    panel.save(tmp_path / "run.npz")
-    panel.replay(tmp_path / "run.npz")
-    for count in (4, 1, 3, 5):
-        panel.timeline.value = count
-        assert panel.frame.value == f"{count} records in cm"
-    panel.timeline.value = 2
-    panel.run()
-    assert panel.frame.value == "5 records in cm"
-    assert (panel.timeline.max, panel.timeline.layout.display) == (0, "none")
-
-
-def damaged(path):
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-
-
-def of_another_panel(path):
-    recordings.save(path, [Count(1)], settings={"first": 99}, title="Weighing")
-
-
-def of_other_records(path):
-    recordings.save(path, [{"weight": 1.0}], settings={"first": 99}, title=CountingPanel.title)
-
-
-def missing(path):
-    path.unlink()
-
-
-def folder(path):
-    path.unlink()
-    path.mkdir()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (damaged, "run.npz: damaged"),
-        (of_another_panel, "a recording of &#x27;Weighing&#x27;, this panel is &#x27;Counting&#x27;"),
-        (of_other_records, "run.npz: a record with the fields .*weight"),
-        (missing, "FileNotFoundError.*run.npz"),
-        (folder, "IsADirectoryError.*run.npz"),
-    ],
-)
-def test_a_file_that_cannot_be_replayed_changes_nothing(spoil, message, tmp_path):
-    panel = CountingPanel(first=3).run()
-    panel.path.value = str(tmp_path / "run.npz")
-    panel.save_button.click()
-    spoil(tmp_path / "run.npz")
-    settings, records, frame = panel.settings, list(panel.records), panel.frame.value
-    panel.replay_button.click()
-    assert re.search(message, panel.error_line.value), panel.error_line.value
-    assert (panel.settings, panel.records, panel.frame.value) == (settings, records, frame)
-    with pytest.raises((ValueError, OSError)):
-        panel.replay(tmp_path / "run.npz")
-
-
-def test_a_recorded_setting_that_this_panel_does_not_offer_is_said_and_the_run_is_shown(tmp_path):
-    panel = CountingPanel().run()
-    settings = panel.settings | {"unit": "mile", "most": 5000, "first": 8, "colour": "red"}
-    recordings.save(tmp_path / "run.npz", panel.records, settings=settings, title=panel.title)
-    panel.replay(tmp_path / "run.npz")
-    assert panel.settings["first"] == 8
-    assert (panel.settings["unit"], panel.settings["most"]) == ("cm", 5)
-    assert "recorded with most = 5000, unit = &#x27;mile&#x27;, colour" in panel.error_line.value
-    assert panel.frame.value == "5 records in cm"
-    panel.save(tmp_path / "again.npz")
-    assert recordings.load(tmp_path / "again.npz").settings == settings
-
-
-def test_a_replay_ends_a_run(gated, tmp_path):
-    CountingPanel(first=40).run().save(tmp_path / "run.npz")
-    gated.start()
-    gated.release(2)
-    stop_while_it_counts(gated, gated.replay, tmp_path / "run.npz")
-    until(lambda: gated.timeline.max, "the replay")
-    assert numbers(gated) == [40, 41, 42, 43, 44]
-
-
-@pytest.mark.parametrize("path", ["", "no/such/folder/run.npz"])
-def test_a_file_that_cannot_be_written_is_said(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    panel = CountingPanel().run()
-    panel.path.value = path
-    panel.save_button.click()
-    assert "Error" in panel.error_line.value
-    assert list(tmp_path.iterdir()) == []

@@ -57,6 +57,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing(cluster, tmp_path):
     records = run(waiting, settings, address=cluster.scheduler_address, results=tmp_path / "results")
     early = [next(records) for _ in range(2)]
     until(lambda: sum(noted(log, f"begin {x}") for x in range(2, 12)) == 3)
+    until(lambda: len(cluster.scheduler.tasks) == 10)  # it has let go of the two that are stored
     victim = int(log.read_text().splitlines()[-1].split()[2])
     os.kill(victim, signal.SIGKILL)
     until(lambda: sum(noted(log, f"begin {x}") for x in range(2, 12)) > 3)  # the lost one is under way again
