@@ -39,6 +39,15 @@ def dense(seed, dtype=torch.float64):
     return networks.dense(6, (5, 4), 3, activation="tanh", seed=seed).to(dtype)
 
 
+def unbounded(seed, dtype=torch.float64):
+    """A network for `regression` whose loss soon overflows at a large learning rate."""
+    return networks.dense(6, (5,), 1, activation="linear", seed=seed).to(dtype)
+
+
+def unbounded32(seed):
+    return unbounded(seed, torch.float32)
+
+
 def dense32(seed):
     return dense(seed, torch.float32)
 
@@ -93,7 +102,9 @@ def alone(k, build=dense, *, settings, optimizer="port-hamiltonian", friction_sc
         mask = torch.zeros(source.train[0][0].numel(), dtype=torch.bool)
         mask[torch.as_tensor(own["input_mask"])] = True
         mask = mask.view(source.train[0].shape[1:])
-        source = SimpleNamespace(**(vars(source) | {"normalise": lambda batch, unmasked=source.normalise: unmasked(batch) * mask}))
+        source = SimpleNamespace(
+            **(vars(source) | {"normalise": lambda batch, unmasked=source.normalise: unmasked(batch) * mask})
+        )
     model = build(own.get("seed", seed))
     steered = optimizer_alone(optimizer, model.parameters(), own, friction_scheme)
     brake = None
@@ -115,7 +126,9 @@ def assert_members_equal_runs_alone(run, build=dense, *, tolerance=1e-10, **sett
         assert [(record.epoch, record.step) for record in run.records] == [(r.epoch, r.step) for r in expected.records]
         for record, own in zip(run.records, expected.records, strict=True):
             for name, value in own.metrics.items():
-                np.testing.assert_allclose(record.metrics[name][k], value, rtol=tolerance, atol=tolerance, err_msg=f"{k} {name}")
+                np.testing.assert_allclose(
+                    record.metrics[name][k], value, rtol=tolerance, atol=tolerance, err_msg=f"{k} {name}"
+                )
             assert set(record.metrics) - set(own.metrics) <= {"braked"}
         assert run.best["epoch"][k] == expected.best["epoch"]
         np.testing.assert_allclose(run.best["validation_loss"][k], expected.best["validation_loss"], rtol=tolerance)
@@ -131,7 +144,9 @@ def assert_close_weights(weights, expected, tolerance):
 
 def numbers(records):
     """All of the records but the seconds, as text, in which nan equals nan."""
-    return [(r.epoch, r.step, r.diverged, {name: values.tolist().__repr__() for name, values in r.metrics.items()}) for r in records]
+    return [
+        (r.epoch, r.step, r.diverged, {name: values.tolist().__repr__() for name, values in r.metrics.items()}) for r in records
+    ]
 
 
 def weights(run):

@@ -10,6 +10,7 @@ from toolkit import landscapes
 from toolkit.figures import landscape as figures
 from toolkit.panels import LandscapePanel
 from toolkit.panels import landscape as module
+from toolkit.panels import panel as machinery
 
 
 def start(panel):
@@ -119,7 +120,7 @@ def test_a_recorded_path_is_shown_as_it_was(tmp_path):
 
 # Dragging ---------------------------------------------------------------------------------------------------------------
 
-with_anywidget = pytest.mark.skipif(module.DragFrame is None, reason="anywidget is not installed: nothing can be dragged")
+with_anywidget = pytest.mark.skipif(machinery.DragFrame is None, reason="anywidget is not installed: nothing can be dragged")
 
 
 @with_anywidget
@@ -166,7 +167,7 @@ def test_dragging_during_a_run_waits_for_the_next():
 
 
 def test_without_anywidget_the_panel_works_with_its_sliders(monkeypatch):
-    monkeypatch.setattr(module, "DragFrame", None)
+    monkeypatch.setattr(machinery, "DragFrame", None)
     panel = LandscapePanel(steps=30)
     assert type(panel.frame).__name__ == "HTML"
     panel.controls["start_x"].value = -1.0
@@ -178,7 +179,7 @@ def test_the_panel_is_imported_without_anywidget(monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.delitem(sys.modules, "toolkit.panels.dragging", raising=False)
     fresh = {"__name__": "fresh"}
-    exec(Path(module.__file__).read_text(encoding="utf-8"), fresh)
+    exec(Path(machinery.__file__).read_text(encoding="utf-8"), fresh)
     assert fresh["DragFrame"] is None
 
 

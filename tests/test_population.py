@@ -22,6 +22,8 @@ from population_cases import (
     numbers,
     regression,
     same_weights,
+    unbounded,
+    unbounded32,
     weights,
 )
 from torch import nn
@@ -88,7 +90,12 @@ def test_a_network_that_is_no_stack_of_layers(way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", ["loss", "reduction", "fraction", "overfitting"])
 def test_every_member_has_a_goal_of_its_own(way, kind):
-    goals = {"loss": [1.1, 0.9, 0.0001], "reduction": [0.05, 0.3, 0.99], "fraction": [0.95, 0.6, 0.01], "overfitting": [1, 2, 3]}
+    goals = {
+        "loss": [1.1, 0.9, 0.0001],
+        "reduction": [0.05, 0.3, 0.99],
+        "fraction": [0.95, 0.6, 0.01],
+        "overfitting": [1, 2, 3],
+    }
     settings = {"learning_rate": [0.3, 0.2, 0.2], "friction": [0.1, 0.2, 0.3], "brake_factor": 8.0, "brake_kind": kind}
     case = {"settings": settings | {"brake_at": goals[kind]}, "epochs": 8}
     run = begin(strategy=way, **case)
@@ -165,14 +172,19 @@ def test_the_order_of_the_members_changes_no_number(way):
             np.testing.assert_allclose(values[order], permuted.metrics[name], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("build", [dense, dense32, lenet32])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_member_that_diverges_leaves_the_others_untouched(way, build):
-    precision = torch.float64 if build is dense else torch.float32
-    source = data((1, 8, 8) if build is lenet32 else (6,), precision)
-    tame, wild = {"learning_rate": [0.1, 0.2, 0.3]}, {"learning_rate": [0.1, 1e200 if build is dense else 1e30, 0.3]}
+@pytest.mark.parametrize(
+    ("build", "source", "loss"),
+    [
+        (unbounded, regression(), nn.functional.mse_loss),
+        (unbounded32, regression(torch.float32), nn.functional.mse_loss),
+        (lenet32, data((1, 8, 8), torch.float32), CROSS_ENTROPY),
+    ],
+)
+def test_a_member_that_diverges_leaves_the_others_untouched(way, build, source, loss):
+    tame, wild = {"learning_rate": [0.1, 0.2, 0.3]}, {"learning_rate": [0.1, 1e30, 0.3]}
     expected, run = (
-        begin(build, settings=settings, strategy=way, data=source, every=2, metrics=["accuracy"]) for settings in (tame, wild)
+        begin(build, settings=settings, strategy=way, data=source, loss=loss, every=2) for settings in (tame, wild)
     )
     list(expected), list(run)
     assert len(run.records) == len(expected.records)
@@ -193,14 +205,10 @@ def test_a_member_that_diverges_leaves_the_others_untouched(way, build):
 def test_a_member_diverges_at_the_record_at_which_it_would_alone(way):
     settings = {"learning_rate": [0.1, 1e4, 1e2, 1e30], "friction": 0.01}
     case = {"settings": settings, "every": 1, "epochs": 4, "data": regression(), "loss": nn.functional.mse_loss}
-
-    def build(seed):
-        return networks.dense(6, (5,), 1, activation="relu", seed=seed).double()
-
-    run = begin(build, strategy=way, **case)
+    run = begin(unbounded, strategy=way, **case)
     list(run)
     for k in range(4):
-        ended = [record.step for record in alone(k, build, **case) if record.diverged]
+        ended = [record.step for record in alone(k, unbounded, **case) if record.diverged]
         lost = [record.step for record in run.records if np.isnan(record.metrics["learning_rate"][k])]
         assert lost[:1] == ended
     assert run.alive.tolist() == [True, False, False, False]
@@ -208,7 +216,8 @@ def test_a_member_diverges_at_the_record_at_which_it_would_alone(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_run_ends_when_all_members_have_diverged(way):
-    run = begin(settings={"learning_rate": [1e200, 1e250]}, strategy=way, epochs=50)
+    case = {"data": regression(), "loss": nn.functional.mse_loss, "epochs": 50}
+    run = begin(unbounded, settings={"learning_rate": [1e30, 1e35]}, strategy=way, **case)
     list(run)
     assert len(run.records) < 5
     assert [record.diverged for record in run.records] == [False] * (len(run.records) - 1) + [True]
@@ -219,7 +228,7 @@ def test_the_run_ends_when_all_members_have_diverged(way):
 def test_side_by_side_on_the_cores_changes_no_number(monkeypatch):
     runs = []
     for cores in (1, 3):
-        monkeypatch.setattr("toolkit.population.fit.cores_to_use", lambda cores=cores: cores)
+        monkeypatch.setattr(strategy, "cpu_count", lambda cores=cores: cores)
         runs.append(begin(lenet, settings=PLAIN, data=data((1, 8, 8)), strategy="sequential"))
         list(runs[-1])
     assert [run._work.workers for run in runs] == [1, 3]
@@ -231,7 +240,7 @@ def test_members_with_dropout_are_trained_one_after_the_other(monkeypatch):
     def build(seed):
         return nn.Sequential(dense(seed)[:3], nn.Dropout(0.4), dense(seed)[3:])
 
-    monkeypatch.setattr("toolkit.population.fit.cores_to_use", lambda: 3)
+    monkeypatch.setattr(strategy, "cpu_count", lambda: 3)
     run = begin(build, settings=PHS)
     assert run.strategy == "sequential"
     assert run._work.workers == 1
@@ -258,7 +267,12 @@ def wide(seed):
 
 @pytest.mark.parametrize(
     ("build", "shape", "members", "expected"),
-    [(dense32, (6,), 3, "layers"), (dense32, (6,), 1, "sequential"), (wide, (6,), 3, "sequential"), (lenet32, (1, 8, 8), 3, "sequential")],
+    [
+        (dense32, (6,), 3, "layers"),
+        (dense32, (6,), 1, "sequential"),
+        (wide, (6,), 3, "sequential"),
+        (lenet32, (1, 8, 8), 3, "sequential"),
+    ],
 )
 def test_the_way_that_was_measured_to_be_fastest_on_a_cpu(build, shape, members, expected):
     run = begin(build, settings={"learning_rate": [0.1] * members}, data=data(shape, torch.float32))
@@ -417,7 +431,7 @@ def test_a_closed_run_asks_no_further(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_callers_random_numbers_stay_as_they_are(way, monkeypatch):
-    monkeypatch.setattr("toolkit.population.fit.cores_to_use", lambda: 2)
+    monkeypatch.setattr(strategy, "cpu_count", lambda: 2)
 
     def build(seed):
         torch.manual_seed(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -59,10 +60,8 @@ def study_frame(
 
 def cell_at(settings: Mapping[str, np.ndarray], point: Sequence[float], *, x: str, y: str) -> int:
     """Number of the member whose cell lies nearest to a point [pixels] of the map in `study_frame`."""
-    columns, rows = _positions(settings[x]), _positions(settings[y])
-    across = LEFT + (columns + 0.5) / (columns.max() + 1) * (RIGHT - LEFT)
-    down = BELOW - (rows + 0.5) / (rows.max() + 1) * (BELOW - ABOVE)
-    return int(np.argmin((across - point[0]) ** 2 + (down - point[1]) ** 2))
+    cells = Cells.of(settings[x], settings[y])
+    return int(np.argmin((cells.across - point[0]) ** 2 + (cells.down - point[1]) ** 2))
 
 
 def heat_map(axis: Any, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, x_label: str, y_label: str) -> Any:
@@ -89,42 +88,64 @@ def heat_map(axis: Any, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, x_l
     return image
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Where each member is drawn [pixels]: centres `(k,)`, size of a cell, and labelled positions of both axes."""
+
+    across: np.ndarray
+    down: np.ndarray
+    size: tuple[float, float]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray) -> Cells:
+        """A grid where the settings fill one, else squares on logarithmic axes."""
+        columns, rows = _positions(x), _positions(y)
+        counts = columns.max() + 1, rows.max() + 1
+        if counts[0] * counts[1] <= 2 * len(x):
+            size = (RIGHT - LEFT) / counts[0], (BELOW - ABOVE) / counts[1]
+            x_ticks = [(LEFT + (n + 0.5) * size[0], f"{value:.3g}") for n, value in _few(np.unique(x), size[0], 34)]
+            y_ticks = [(BELOW - (n + 0.5) * size[1], f"{value:.3g}") for n, value in _few(np.unique(y), size[1], 14)]
+            return cls(LEFT + (columns + 0.5) * size[0], BELOW - (rows + 0.5) * size[1], size, x_ticks, y_ticks)
+        across, down = frame.fitted_scale(x, LEFT, RIGHT, log=True), frame.fitted_scale(y, BELOW, ABOVE, log=True)
+        return cls(across(x), down(y), (16, 16), across.ticks(), down.ticks())
+
+
 def _positions(values: np.ndarray) -> np.ndarray:
     """Rank of each value among the different ones."""
     return np.unique(values, return_inverse=True)[1]
 
 
 def _map(x, y, values, diverged, chosen, title, labels, colour) -> str:
-    columns, rows = _positions(x), _positions(y)
-    width, height = (RIGHT - LEFT) / (columns.max() + 1), (BELOW - ABOVE) / (rows.max() + 1)
-    finite = values[np.isfinite(values) & ~diverged]
+    cells = Cells.of(x, y)
+    width, height = cells.size
+    finite = values[np.isfinite(values)]
     limits = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     parts = [f'<text x="{LEFT}" y="14" font-weight="600">{escape(title)}</text>']
-    for member in range(len(values)):
-        left, top = LEFT + columns[member] * width, BELOW - (rows[member] + 1) * height
-        fill = _fill(values[member], bool(diverged[member]), limits)
+    for member in [*(other for other in range(len(values)) if other != chosen), chosen]:
+        left, top = cells.across[member] - width / 2, cells.down[member] - height / 2
         border = f'stroke="{colours.VERMILION}" stroke-width="3"' if member == chosen else f'stroke="{frame.FAINT}"'
         result = _value(values[member], bool(diverged[member]), colour)
         words = f"{labels[0]} {x[member]:.3g}, {labels[1]} {y[member]:.3g}: {result}"
         parts.append(
-            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}" {border}>'
-            f"<title>{escape(words)}</title></rect>"
+            f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+            f'fill="{_fill(values[member], limits)}" {border}><title>{escape(words)}</title></rect>'
         )
         if diverged[member]:
             cross = f"M{left:.1f} {top:.1f}l{width:.1f} {height:.1f}m0 {-height:.1f}l{-width:.1f} {height:.1f}"
             parts.append(f'<path d="{cross}" stroke="{frame.TEXT}"/>')
-    parts += [_tick(LEFT + (n + 0.5) * width, BELOW + 14, value, "middle") for n, value in _few(np.unique(x), width, 34)]
-    parts += [_tick(LEFT - 5, BELOW - (n + 0.5) * height + 4, value, "end") for n, value in _few(np.unique(y), height, 14)]
+    parts += [f'<text x="{at:.1f}" y="{BELOW + 14}" text-anchor="middle">{label}</text>' for at, label in cells.x_ticks]
+    parts += [f'<text x="{LEFT - 5}" y="{at + 4:.1f}" text-anchor="end">{label}</text>' for at, label in cells.y_ticks]
     parts.append(f'<text x="{(LEFT + RIGHT) / 2}" y="{BELOW + 30}" text-anchor="middle">{escape(labels[0])}</text>')
-    parts.append(
-        f'<text transform="translate(14,{(ABOVE + BELOW) / 2}) rotate(-90)" text-anchor="middle">{escape(labels[1])}</text>'
-    )
+    middle = f"translate(14,{(ABOVE + BELOW) / 2}) rotate(-90)"
+    parts.append(f'<text transform="{middle}" text-anchor="middle">{escape(labels[1])}</text>')
     body = "".join(parts) + _colour_bar(limits)
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE[0]} {SIZE[1]}" fill="{frame.TEXT}">{body}</svg>'
 
 
-def _fill(value: float, diverged: bool, limits: tuple[float, float]) -> str:
-    if diverged or not np.isfinite(value):
+def _fill(value: float, limits: tuple[float, float]) -> str:
+    if not np.isfinite(value):
         return "none"
     return to_hex(COLOURS((value - limits[0]) / ((limits[1] - limits[0]) or 1.0)))
 
@@ -137,10 +158,6 @@ def _few(values: np.ndarray, space: float, needed: float) -> list[tuple[int, flo
     """Numbered values that have room for their label."""
     stride = max(1, int(np.ceil(needed / space)))
     return list(enumerate(values.tolist()))[::stride]
-
-
-def _tick(x: float, y: float, value: float, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{value:.3g}</text>'
 
 
 def _colour_bar(limits: tuple[float, float]) -> str:
@@ -156,7 +173,7 @@ def _colour_bar(limits: tuple[float, float]) -> str:
 
 def _curves(measured: Sequence[Any], metric: str, chosen: int, colour: str) -> str:
     epochs = [record.epoch for record in measured]
-    table = np.array([record.metrics[metric] for record in measured]).reshape(len(measured), -1)
+    table = np.array([record.metrics[metric] for record in measured]) if measured else np.empty((0, 0))
     members = [member for member in range(table.shape[1]) if member != chosen]
     lines = [frame.Line(epochs, table[:, member], f"member {member}", colours.GREY, width=0.6) for member in members]
     if table.shape[1]:

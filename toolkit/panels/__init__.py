@@ -2,5 +2,6 @@
 
 from toolkit.panels.landscape import LandscapePanel
 from toolkit.panels.optimizer import OptimizerPanel
+from toolkit.panels.study import StudyPanel
 
-__all__ = ["LandscapePanel", "OptimizerPanel"]
+__all__ = ["LandscapePanel", "OptimizerPanel", "StudyPanel"]

@@ -12,12 +12,6 @@ from toolkit.figures import landscape as figures
 from toolkit.panels.controls import choice, log_slider, slider, whole_slider
 from toolkit.panels.panel import Panel
 
-try:
-    from toolkit.panels.dragging import DragFrame
-except ImportError:  # anywidget is optional: without it the start is moved by its sliders alone
-    DragFrame = None
-
-
 START_STEP = 0.05
 
 
@@ -63,14 +57,6 @@ class LandscapePanel(Panel):
             },
             "view": {"speed": choice("steps per second", (10, 30, 100, 300), value=100)},
         }
-
-    def make_frame(self) -> widgets.Widget:
-        """A frame whose map can be dragged on, where anywidget is installed."""
-        if DragFrame is None:
-            return super().make_frame()
-        frame = DragFrame()
-        frame.observe(lambda change: self._guarded(self._start_dragged, change["new"]), names="position")
-        return frame
 
     def begin(self, settings: Mapping[str, Any]) -> Iterator[landscapes.Position]:
         """The ball's positions."""
@@ -127,7 +113,7 @@ class LandscapePanel(Panel):
             if name not in given:
                 self.controls[name].value = value
 
-    def _start_dragged(self, position: list[float]) -> None:
+    def pointed(self, position: list[float]) -> None:
         """Move the start to a point of the picture, given in its own pixels."""
         for name, scale, pixel, limits in zip(
             ("start_x", "start_y"), figures.map_scales(self._landscape), position, self._landscape.limits, strict=False

@@ -14,9 +14,10 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from toolkit import datasets, networks, optim, training
+from toolkit import datasets, optim, training
 from toolkit.figures import optimizer as figures
 from toolkit.panels.controls import choice, log_slider, several, slider, whole_slider
+from toolkit.panels.images import NETWORKS, chosen_data, data_code, data_controls, network, network_code
 from toolkit.panels.panel import Panel
 
 RUNS = ("goal-oriented", "port-Hamiltonian", "SGD", "SGD, matched", "step decay", "Adam")
@@ -26,8 +27,6 @@ OPTIMIZERS = {
     "torch.optim.Adam": torch.optim.Adam,
 }
 BALLS = ("goal-oriented", "port-Hamiltonian")
-SCALES = {"classroom": 1500, "laptop": 12_000, "published": None}
-NETWORKS = ("LeNet", "dense 100-100")
 MOST_RUNS = 6
 ADAM_RATE = 1e-3
 
@@ -62,12 +61,8 @@ class OptimizerPanel(Panel):
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
         """Data, model, training and view."""
-        names = ["own data"] if self.own_data else [name for name in datasets.NAMES if datasets.available(name)]
         return {
-            "data": {
-                "dataset": choice("data set", names),
-                "scale": choice("scale", SCALES),
-            },
+            "data": data_controls(self.own_data),
             "model": {
                 "network": choice("network", NETWORKS),
                 "seed": whole_slider("seed", 0, 0, 99),
@@ -120,7 +115,7 @@ class OptimizerPanel(Panel):
         """The chosen runs from the same initial weights, one record of each in turn."""
         if not settings["runs"]:
             raise ValueError(f"race: choose at least one of {RUNS}")
-        data = self._data(settings)
+        data = chosen_data(self.own_data, settings)
         runs = {name: self._fit(name, data, settings) for name in settings["runs"]}
         self.data, self.runs, self._states, self.rewind.max = data, runs, {}, 0
         return self._kept(runs)
@@ -172,13 +167,8 @@ class OptimizerPanel(Panel):
         """Accuracy of each run: last epoch and at the least validation loss, on validation and test split."""
         return pd.DataFrame([self._result(name, run) for name, run in self.runs.items()])
 
-    def _data(self, settings: Mapping[str, Any]) -> datasets.Dataset:
-        data = self.own_data or datasets.load(settings["dataset"])
-        most = SCALES[settings["scale"]]
-        return data if most is None or len(data.train[0]) <= most else data.subset(most, proportional=True)
-
     def _fit(self, name: str, data: datasets.Dataset, settings: Mapping[str, Any]) -> training.Fit:
-        model = _network(settings["network"], data, settings["seed"])
+        model = network(settings["network"], data, seed=settings["seed"])
         recipe = Recipe.of(name, settings)
         optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), **recipe.arguments)
         brake = recipe.goal and optim.GoalBrake(optimizer, **recipe.goal)
@@ -263,16 +253,11 @@ class OptimizerPanel(Panel):
     def code(self) -> str:
         """The setting as a script of library calls."""
         settings = self.settings
-        source = (
-            "data = ...  # your own datasets.Dataset" if self.own_data else f"data = datasets.load({settings['dataset']!r})"
-        )
-        most = SCALES[settings["scale"]]
         return "\n".join(
             [
                 "import math", "", "import torch", "from torch.nn import functional", "",
                 "from toolkit import datasets, networks, optim, training", "",
-                source,
-                *([f"if len(data.train[0]) > {most}:", f"    data = data.subset({most}, proportional=True)"] if most else []),
+                *data_code(self.own_data, settings),
                 f"every = max(10, math.ceil(len(data.train[0]) / {settings['batch_size']}) // 20)",
                 "runs = {}",
                 *(line for name in settings["runs"] for line in ("", *_run_code(name, settings))),
@@ -321,22 +306,11 @@ def _goal(settings: Mapping[str, Any]) -> float:
     return settings["patience"] if settings["goal_kind"] == "overfitting" else settings["goal"]
 
 
-def _network(name: str, data: datasets.Dataset, seed: int) -> torch.nn.Module:
-    classes = len(data.classes)
-    if name == "LeNet":
-        return networks.lenet(data.input_shape, classes, seed=seed)
-    return networks.dense(math.prod(data.input_shape), (100, 100), classes, seed=seed)
-
-
 def _run_code(name: str, settings: Mapping[str, Any]) -> list[str]:
     recipe = Recipe.of(name, settings)
-    if settings["network"] == "LeNet":
-        network = f"networks.lenet(data.input_shape, len(data.classes), seed={settings['seed']})"
-    else:
-        network = f"networks.dense(math.prod(data.input_shape), (100, 100), len(data.classes), seed={settings['seed']})"
     scheduler = ", scheduler=brake" if recipe.goal else ""
     return [
-        f"model = {network}",
+        f"model = {network_code(settings['network'], seed=settings['seed'])}",
         f"optimizer = {recipe.optimizer}(model.parameters(), {_arguments(recipe.arguments)})",
         *([f"brake = optim.GoalBrake(optimizer, {_arguments(recipe.goal)})"] if recipe.goal else []),
         f"runs[{name!r}] = training.fit(",

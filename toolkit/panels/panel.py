@@ -20,6 +20,11 @@ from traitlets import TraitError
 from toolkit import recordings
 from toolkit.panels.controls import as_shown
 
+try:
+    from toolkit.panels.dragging import DragFrame
+except ImportError:  # anywidget is optional: what can be dragged or clicked has a control as well
+    DragFrame = None
+
 FRAME_INTERVAL = 0.2
 DRAWING_SHARE = 0.05
 
@@ -60,7 +65,7 @@ class Panel:
 
     A subclass sets `title`, `record_type` for `replay`, `instant` if it draws its whole result before a run, and
     defines `make_sections`, `begin`, `draw` and `code`; for controls that act on a run (`live`) it defines `steer`; it may
-    define `make_frame`, `status`, `actions` and `finish`.
+    define `pointed`, `status`, `actions` and `finish`.
     """
 
     title = ""
@@ -113,8 +118,15 @@ class Panel:
         return f"record {len(self.records)}"
 
     def make_frame(self) -> widgets.Widget:
-        """The widget whose `value` is the live frame."""
-        return widgets.HTML()
+        """The widget whose `value` is the live frame; it can be pointed at where `pointed` is defined and anywidget is here."""
+        if DragFrame is None or type(self).pointed is Panel.pointed:
+            return widgets.HTML(layout=widgets.Layout(width="100%"))
+        frame = DragFrame()
+        frame.observe(lambda change: self._guarded(self.pointed, change["new"]), names="position")
+        return frame
+
+    def pointed(self, position: list[float]) -> None:
+        """Do what a click or a drag on the frame's first plot asks for; the position is in pixels of that plot."""
 
     def rest(self) -> float:
         """Time to wait after each record in a worker thread [s], for runs that are too quick to watch."""

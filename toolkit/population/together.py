@@ -47,6 +47,7 @@ class Together:
         metrics: Metrics, batch_size: int,
     ):  # fmt: skip
         self.template = networks[0]
+        self.shapes = {name: weight.shape for name, weight in networks[0].named_parameters()}
         self.data, self.masks, self.rule, self.forward = data, masks, rule, forward
         self.loss, self.losses_of_members, self.metrics, self.batch_size = loss, torch.func.vmap(loss), metrics, batch_size
         self.seeds = [member["seed"] for member in members]
@@ -112,9 +113,8 @@ class Together:
 
     def _by_name(self, weights: Tensor) -> dict[str, Tensor]:
         """Rows `(k, p)` as the network's weights by name, each `(k, ...)`; one split, so that its gradient is one tensor."""
-        named = dict(self.template.named_parameters())
-        parts = weights.split([weight.numel() for weight in named.values()], dim=1)
-        return {name: part.view(-1, *weight.shape) for (name, weight), part in zip(named.items(), parts, strict=True)}
+        parts = weights.split([shape.numel() for shape in self.shapes.values()], dim=1)
+        return {name: part.view(-1, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def _orders(self, rows: slice, epoch: int) -> tuple[Tensor, Tensor]:
         """Order of the samples for each seed among some rows, `(s, n)`, and which of them is each row's own, `(k,)`."""
@@ -178,7 +178,8 @@ class Together:
         initial = np.empty(len(self.seeds))
         for rows in self._chunks():
             order, own = self._orders(rows, 0)
-            outputs, targets = self._outputs(rows, self.data.train, order[:, :INITIAL_SAMPLE], own)
+            outputs = self._outputs(rows, self.data.train, order[:, :INITIAL_SAMPLE], own)
+            targets = [self.data.train[1][order[each, :INITIAL_SAMPLE]] for each in own]
             initial[rows] = [float(self.loss(*pair)) for pair in zip(outputs, targets, strict=True)]
         for brake, loss in zip(self.brakes, initial, strict=True):
             if brake is not None:
@@ -206,19 +207,19 @@ class Together:
         order = torch.arange(len(split[0]), device=self.weights.device)[None]
         values = {name: np.empty(len(self.seeds)) for name in metrics}
         for rows in self._chunks():
-            outputs, _ = self._outputs(rows, split, order, torch.zeros(rows.stop - rows.start, dtype=int), best=best)
+            outputs = self._outputs(rows, split, order, torch.zeros(rows.stop - rows.start, dtype=int), best=best)
             for name, function in metrics.items():
                 values[name][rows] = [float(function(own, split[1])) for own in outputs]
         return values
 
     @torch.no_grad()
-    def _outputs(self, rows: slice, split: Split, order: Tensor, own: Tensor, *, best: bool = False) -> Split:
-        """Outputs and targets of some members on samples of a split, `(k, n, ...)`."""
+    def _outputs(self, rows: slice, split: Split, order: Tensor, own: Tensor, *, best: bool = False) -> Tensor:
+        """Outputs of some members on samples of a split, `(k, n, ...)`."""
         weights = self._by_name((self.best_weights if best else self.weights)[rows])
         masks = None if self.masks is None else self.masks[rows]
-        pairs = [(self.forward(weights, x), y) for x, y in self._batches(split, order, own, masks, EVALUATION_BATCH)]
-        outputs, targets = (torch.cat(parts, dim=1) for parts in zip(*pairs, strict=True))
-        return outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets
+        batches = self._batches(split, order, own, masks, EVALUATION_BATCH)
+        outputs = torch.cat([self.forward(weights, inputs) for inputs, _ in batches], dim=1)
+        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
     def network(self, k: int, *, best: bool) -> nn.Module | None:
         """Member k as a module of its own; None where it has no best weights yet."""

@@ -3,10 +3,10 @@
 Not published and chosen here: batch size 64, number of epochs, seeds, the reading of the goal as an absolute training loss.
 
 The friction column has two readings. As the equations are *printed*, a step takes the share αρ/m of the momentum. But the
-tables contradict that: settings with equal α²/m and equal αρ have equal accuracies (66.01 and 66.00, 62.98 and 62.93, 90.36 and
-90.49, 83.31 and 83.28 percent) although their αρ/m differ up to a hundredfold. So a step seems to have taken the share αρ, that
-is, the friction force was -ρp instead of -ρp/m; with this *implied* reading no braked row leaves the stable range either. In the
-notation of `optim.PortHamiltonian` its friction is ρ m.
+tables contradict that: settings with equal α²/m and equal αρ have equal accuracies (66.01 and 66.00, 62.98 and 62.93, 90.36
+and 90.49, 83.31 and 83.28 percent) although their αρ/m differ up to a hundredfold. So a step seems to have taken the share
+αρ, that is, the friction force was -ρp instead of -ρp/m; with this *implied* reading no braked row leaves the stable range
+either. In the notation of `optim.PortHamiltonian` its friction is ρ m.
 """
 
 from __future__ import annotations

@@ -25,8 +25,9 @@ On a SLURM cluster, with the package dask-jobqueue, up to 20 jobs that come and 
     cluster.adapt(minimum_jobs=0, maximum_jobs=20)
     sweep.run(train, settings, backend="dask", address=cluster.scheduler_address, results="learning_rates")
 
-`cluster.scale(jobs=20)` instead of `adapt` asks for a fixed number. Every other kind of Dask cluster (Kubernetes, SSH, clouds)
-has the same `scheduler_address`, `scale` and `adapt`.
+`cluster.scale(jobs=20)` instead of `adapt` asks for a fixed number. A job that reaches its wall time counts as a worker that
+died; `SLURMCluster(..., worker_extra_args=["--lifetime", "230m"])` lets workers leave in time. Every other kind of Dask cluster
+(Kubernetes, SSH, clouds) has the same `scheduler_address`, `scale` and `adapt`.
 """
 
 from toolkit.sweep.record import SweepRecord

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from toolkit.sweep.attempt import Outcome, attempt, lost
-from toolkit.sweep.cores import Keep
+from toolkit.sweep.cores import PATIENCE, Keep
 from toolkit.sweep.record import SweepRecord
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _gather(
     client: Client, function: Callable[..., Any], runs: Mapping[int, dict[str, Any]], keep: Keep, suspects: list[int] | None
 ) -> Iterator[SweepRecord]:
     """Records as they finish; a run given up by the scheduler goes to the suspects, or where there are none has failed."""
-    from distributed import KilledWorker, as_completed
+    from distributed import as_completed
 
     futures = {client.submit(attempt, function, setting, pure=False): index for index, setting in runs.items()}
     completed = as_completed(list(futures), loop=client.loop)
@@ -87,15 +87,36 @@ def _gather(
                 if future.status == "pending":  # its result died with its worker; the scheduler does the run again
                     completed.add(future)
                     continue
-                outcome = _outcome(future)
-                if isinstance(outcome, KilledWorker) and suspects is not None:
-                    suspects.append(futures.pop(future))
-                else:
-                    outcome = outcome if isinstance(outcome, Outcome) else lost(f"its worker died: {outcome}")
-                    records.append(keep(futures.pop(future), outcome))
+                index, outcome = futures.pop(future), _outcome(future)
                 future.release()  # else the run would be done again if the worker that holds its result died now
+                if outcome is None and suspects is not None:
+                    suspects.append(index)
+                else:
+                    records.append(keep(index, outcome or lost("its worker died in every try")))
             yield from records
     finally:
         for index, outcome in _ready(futures):
             keep(index, outcome)
         client.cancel(list(futures))
+
+
+def _outcome(future: Future) -> Outcome | None:
+    """What became of a run; None if its worker died."""
+    from distributed import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker:
+        return None
+    except Exception as fault:  # not of the function, whose errors are outcomes
+        if future.status == "error":  # it could not be sent or imported
+            return lost("".join(traceback.format_exception(fault)))
+        raise ConnectionError("the Dask scheduler is gone; start the sweep again with the same results to go on") from fault
+
+
+def _ready(futures: Mapping[Future, int]) -> Iterator[tuple[int, Outcome]]:
+    """Runs that ended while nobody asked."""
+    for future, index in futures.items():
+        with suppress(Exception):  # a result that cannot be had any more is a run to be done again
+            if future.status == "finished":
+                yield index, future.result(timeout=PATIENCE)

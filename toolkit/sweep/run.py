@@ -40,7 +40,7 @@ def run(
     """Call `function(**setting)` for every setting, yielding a `SweepRecord` as each ends, those stored already first.
 
     To stop is to close the iterator or to interrupt it: what is finished is stored, what is under way is given up. To pause is
-    not to ask: on cores no further run begins meanwhile.
+    not to ask: on cores what is under way goes on, and nothing else begins.
 
     Each run has one thread. A function of a notebook or a script is sent with what it captures, to each process once, on a
     cluster with each run: large data it should load itself. A function of a module is imported where it runs.
