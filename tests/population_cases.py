@@ -11,7 +11,6 @@ from toolkit.optim import GoalBrake, PortHamiltonian
 
 SAMPLES, BATCH, STEPS = 50, 8, 7  # the seventh batch of an epoch has two samples
 CROSS_ENTROPY = nn.CrossEntropyLoss()
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def data(shape=(6,), dtype=torch.float64):

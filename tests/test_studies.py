@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from toolkit import datasets, optim, published, recordings, training
+from toolkit.studies import __main__ as studies
 from toolkit.studies import phs
 
 RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
@@ -91,6 +92,29 @@ def test_joining_keeps_the_runs_of_an_older_recording(digits, tmp_path):
         phs.merge(folder, joined)
     assert phs.results(joined)["optimizer"].tolist() == ["sgd", "phs"]
     assert {record["run"] for record in recordings.load(joined).records} == {"00_0", "01_0"}
+
+
+def test_the_command_line_records_and_joins(digits, tmp_path, capsys):
+    settings = ["--dataset", "cifar10", "--epochs", "1", "--seeds", "2", "--rows", "0"]
+    places = ["--folder", str(tmp_path / "runs"), "--recordings", str(tmp_path / "joined")]
+    studies.main(["phs", *settings, *places])
+    assert [Path(line).name for line in capsys.readouterr().out.split()] == ["00_0.npz", "00_1.npz"]
+    assert phs.results(tmp_path / "joined" / "phs_cifar10_implied.npz")["seed"].tolist() == [0, 1]
+
+
+def test_a_failed_run_is_named_after_the_others(digits, tmp_path, monkeypatch):
+    build = phs.build
+
+    def breaks_on_seed_0(*arguments, seed, **settings):
+        if seed == 0:
+            raise RuntimeError("planted")
+        return build(*arguments, seed=seed, **settings)
+
+    monkeypatch.setattr(phs, "build", breaks_on_seed_0)
+    done = phs.record(tmp_path, dataset="cifar10", epochs=1, seeds=[0, 1], only=[0])
+    assert next(done).name == "00_1.npz"
+    with pytest.raises(RuntimeError, match="row 0, seed 0: (.|\\n)*planted"):
+        next(done)
 
 
 def test_joining_an_empty_folder_is_refused(tmp_path):

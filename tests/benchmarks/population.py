@@ -138,7 +138,9 @@ def _synchronise(device):
 def show(row):
     speeds = "".join(f"{name:>13} {speed:5.2f}" for name, speed in row["speed_to_in_turn"].items() if name != "in turn")
     base = row["member_steps_per_second"]["in turn"]
-    print(f"{row['case']:17} {row['device']:5} K {row['members']:4}  in turn {base:7.0f} steps/s, times that:{speeds}", flush=True)
+    print(
+        f"{row['case']:17} {row['device']:5} K {row['members']:4}  in turn {base:7.0f} steps/s, times that:{speeds}", flush=True
+    )
 
 
 def main():
@@ -154,7 +156,9 @@ def main():
                 rows.append(measure(case, members, device, 1 if quick else ROUNDS))
                 show(rows[-1])
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"provenance": recordings.provenance(), "rounds": 1 if quick else ROUNDS, "rows": rows}, indent=1))
+    RESULT.write_text(
+        json.dumps({"provenance": recordings.provenance(), "rounds": 1 if quick else ROUNDS, "rows": rows}, indent=1)
+    )
     print(f"written to {RESULT}; 'auto' was {dict.fromkeys((row['case'], row['device'], row['strategy']) for row in rows)}")
 
 

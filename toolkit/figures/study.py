@@ -168,7 +168,7 @@ def _colour_bar(limits: tuple[float, float]) -> str:
         for n in range(steps)
     ]
     ends = [(BELOW, limits[0]), (ABOVE + 8, limits[1])]
-    return "".join(cells) + "".join(f'<text x="{RIGHT + 28}" y="{y}">{value:.3g}</text>' for y, value in ends)
+    return "".join(cells) + "".join(f'<text x="{RIGHT + 28}" y="{y}">{value:.2g}</text>' for y, value in ends)
 
 
 def _curves(measured: Sequence[Any], metric: str, chosen: int, colour: str) -> str:
@@ -179,11 +179,12 @@ def _curves(measured: Sequence[Any], metric: str, chosen: int, colour: str) -> s
     if table.shape[1]:
         lines.append(frame.Line(epochs, table[:, chosen], f"member {chosen}", colours.VERMILION, width=2.4))
     return frame.plot(
-        lines, title=f"{colour} of every member", x_label="epoch", y_label="stressed: the chosen one",
+        lines, title=f"{colour} of every member", x_label="epoch (thick: the chosen one)",
         size=SIZE, log_y=colour == "loss",
     )  # fmt: skip
 
 
 def _in_words(settings, values, diverged, chosen, labels, colour) -> str:
-    setting = ", ".join(f"{labels.get(name, name)} {column[chosen]:.3g}" for name, column in settings.items())
+    chosen_values = {name: column[chosen] for name, column in settings.items() if np.isfinite(column[chosen])}
+    setting = ", ".join(f"{labels[name]} {value:.3g}" for name, value in chosen_values.items())
     return f"chosen: {setting}: {_value(values[chosen], bool(diverged[chosen]), colour)}"

@@ -184,7 +184,6 @@ class OptimizerPanel(Panel):
         for record in training.race(runs):
             if record.run in BALLS and record.epoch == int(record.epoch):
                 self._states[record.run, int(record.epoch)] = _kept_state(self.runs[record.run])
-                self.rewind.max = max(self.rewind.max, int(record.epoch))
             yield record
 
     def _brakes(self) -> list[optim.GoalBrake]:
@@ -233,6 +232,7 @@ class OptimizerPanel(Panel):
     def draw(self, records: list[training.Record]) -> str:
         """Loss, accuracy and energy of every run."""
         self.curves.follow(records)
+        self.rewind.max = max((epoch for _, epoch in list(self._states)), default=0)  # here, so that it is seldom sent
         settings = self.settings
         decay, impulse = optim.damping(*(settings[name] for name in ("learning_rate", "mass", "friction", "friction_scheme")))
         return figures.race_frame(

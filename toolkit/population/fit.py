@@ -19,7 +19,7 @@ from toolkit import recordings
 from toolkit.population.alone import Alone
 from toolkit.population.rules import rule_of
 from toolkit.population.settings import masks_of, read
-from toolkit.population.strategy import BATCHED, choose, cores_to_use, draws_random_numbers, members_that_fit
+from toolkit.population.strategy import BATCHED, STRATEGIES, choose, cores_to_use, draws_random_numbers, members_that_fit
 from toolkit.population.together import Together
 from toolkit.training import Data, Record, choose_device, shuffled
 from toolkit.training.evaluation import metric_functions
@@ -108,6 +108,8 @@ class Population(Iterator[Record]):
         self.metrics = {"loss": loss} | metric_functions(metrics)
         rule = rule_of(optimizer, friction_scheme)
         self.members = read(settings, rule, seed=whole("seed", seed, 0))
+        if strategy not in STRATEGIES:
+            raise ValueError(f"strategy must be one of {STRATEGIES}, got {strategy!r}")
         if members_per_chunk != "auto":
             members_per_chunk = whole("members_per_chunk", members_per_chunk, 1)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
@@ -269,7 +271,7 @@ class Population(Iterator[Record]):
 
 def _build(build: Any, members: Sequence[Mapping[str, Any]]) -> list[nn.Module]:
     """One network per member, all of one structure."""
-    if not callable(build):
+    if not callable(build) or isinstance(build, nn.Module):
         raise TypeError(f"build must be a function from a seed to a network, got {build!r}")
     networks = [build(member["seed"]) for member in members]
     shapes = []

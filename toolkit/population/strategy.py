@@ -76,10 +76,8 @@ def choose(wanted: str, network: nn.Module, *, loss: Loss, batch: tuple[Tensor, 
         members: K.
 
     Raises:
-        ValueError: an unknown strategy, or one that this network does not allow.
+        ValueError: a strategy that this network does not allow.
     """
-    if wanted not in STRATEGIES:
-        raise ValueError(f"strategy must be one of {STRATEGIES}, got {wanted!r}")
     if wanted == "auto" and (members == 1 or not worth_stacking(network, batch[0].device)):
         return "sequential"
     for way in BATCHED if wanted == "auto" else [wanted]:

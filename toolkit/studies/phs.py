@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from toolkit import datasets, networks, optim, published, recordings, training
+from toolkit import datasets, networks, optim, published, recordings, sweep, training
 
 TABLES = {"fashion_mnist": "burghoff_table_3_2_phs_fashionmnist", "cifar10": "burghoff_table_3_1_phs_cifar10"}
 READINGS = ("implied", "printed")
@@ -96,6 +96,7 @@ def record(
     seeds: Sequence[int],
     reading: str = "implied",
     only: Sequence[int] | None = None,
+    workers: int = 1,
 ) -> Iterator[Path]:
     """Train rows of a table with several seeds, one file a run; what lies in the folder already is not done again.
 
@@ -106,22 +107,40 @@ def record(
         seeds: one run of each row for every seed, seed after seed.
         reading: of the friction, one of `READINGS`.
         only: numbers of rows; None takes all.
+        workers: runs at a time, one core each.
 
     Yields:
         The file of each finished run.
+
+    Raises:
+        RuntimeError: a run failed; the others are done first.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    table, data = rows(dataset), datasets.load(dataset)
-    for seed, number in itertools.product(seeds, range(len(table)) if only is None else only):
-        path, checkpoint = folder / f"{number:02d}_{seed}.npz", folder / f"{number:02d}_{seed}.checkpoint.npz"
-        if not path.exists():
-            run = build(table[number], data, epochs=epochs, seed=seed, reading=reading, checkpoint=checkpoint)
-            for _ in run:
-                pass
-            _save(path, run, table[number], reading, data)
-            checkpoint.unlink(missing_ok=True)
-        yield path
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    numbers = range(len(rows(dataset))) if only is None else only
+    common = {"folder": str(folder), "dataset": dataset, "epochs": epochs, "reading": reading}
+    settings = [common | {"number": number, "seed": seed} for seed, number in itertools.product(seeds, numbers)]
+    failed = []
+    for done in sweep.run(record_run, settings, workers=workers, progress=False):
+        if done.error:
+            failed.append(f"row {done.settings['number']}, seed {done.settings['seed']}: {done.error}")
+        else:
+            yield Path(done.result["path"])
+    if failed:
+        raise RuntimeError("\n".join(failed))
+
+
+def record_run(folder: str, dataset: str, number: int, seed: int, epochs: int, reading: str) -> dict[str, str]:
+    """Train one row with one seed and write its file, unless it is there; an interrupted run goes on from its checkpoint."""
+    path = Path(folder) / f"{number:02d}_{seed}.npz"
+    if not path.exists():
+        row, data = rows(dataset)[number], datasets.load(dataset)
+        checkpoint = path.with_suffix(".checkpoint.npz")
+        run = build(row, data, epochs=epochs, seed=seed, reading=reading, checkpoint=checkpoint)
+        for _ in run:
+            pass
+        _save(path, run, row, reading, data)
+        checkpoint.unlink(missing_ok=True)
+    return {"path": str(path)}
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
