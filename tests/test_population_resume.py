@@ -129,7 +129,7 @@ def test_an_interrupt_inside_a_record_loses_nothing(way, calls):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"settings": {"learning_rate": [0.02, 0.06]}}, r"made with learning_rate = \[0.02, 0.06\], this .* has \[0.02, 0.05\]"),
+        ({"settings": {"learning_rate": [0.02, 0.06]}}, r"made with learning_rate = \[0.02, 0.06\], .* has \[0.02, 0.05\]"),
         ({"settings": {"learning_rate": [0.02]}}, r"made with learning_rate = \[0.02\], this population has"),
         ({"settings": PLAIN | {"friction": [1.0, 2.0]}}, "made with friction = "),
         ({"settings": PLAIN | {"input_mask": [[0], [1]]}}, "made with input_mask = .* has None"),

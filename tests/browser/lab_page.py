@@ -192,10 +192,16 @@ class PanelOnPage:
         self.root.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
-def drag(page: Page, target: Locator, right: float, down: float) -> None:
-    """Drag with the mouse from the middle of something in view, which may be replaced by another meanwhile."""
+def place(target: Locator) -> dict[str, float]:
+    """Where something is on the page, even if it is being replaced by a new picture of it."""
     while (box := target.bounding_box()) is None:
-        page.wait_for_timeout(20)
+        target.page.wait_for_timeout(20)
+    return box
+
+
+def drag(page: Page, target: Locator, right: float, down: float) -> None:
+    """Drag with the mouse from the middle of something in view."""
+    box = place(target)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()

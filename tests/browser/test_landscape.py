@@ -1,7 +1,7 @@
 """The panel of the ball on a landscape: at once on every movement, draggable, and played by Run."""
 
 import pytest
-from lab_page import drag
+from lab_page import drag, place
 from lab_server import SMALL, STANDARD
 from looks import layout_faults
 from playwright.sync_api import expect
@@ -32,7 +32,7 @@ def test_the_picture_follows_a_control_at_once(panel):
 
 def test_the_start_is_dragged_on_the_map(panel):
     landscape = panel.frame.locator("svg").first
-    width = landscape.bounding_box()["width"]
+    width = place(landscape)["width"]
     drag(panel.page, landscape, -0.3 * width, 0)
     panel.wait_for_readout("start-x", below=-2)
     panel.picture("landscape_dragged")
@@ -65,7 +65,7 @@ def test_two_dimensions(panel):
         panel.choose("landscape", "Himmelblau")
     expect(panel.control("start-y")).to_be_visible()
     landscape = panel.frame.locator("svg").first
-    box = landscape.bounding_box()
+    box = place(landscape)
     drag(panel.page, landscape, 0.25 * box["width"], -0.25 * box["height"])
     panel.wait_for_readout("start-x", above=1)
     panel.wait_for_readout("start-y", above=1)

@@ -120,7 +120,7 @@ class Panel:
     def make_frame(self) -> widgets.Widget:
         """The widget whose `value` is the live frame; it can be pointed at where `pointed` is defined and anywidget is here."""
         if DragFrame is None or type(self).pointed is Panel.pointed:
-            return widgets.HTML(layout=widgets.Layout(width="100%"))
+            return widgets.HTML()
         frame = DragFrame()
         frame.observe(lambda change: self._guarded(self.pointed, change["new"]), names="position")
         return frame

@@ -147,7 +147,7 @@ class Population(Iterator[Record]):
         size = len(networks)
         self.strategy = choose(strategy, networks[0], loss=loss, batch=(inputs, targets), members=size)
         if self.strategy == "sequential":
-            concurrent = self.device.type == "cpu" and not draws_random_numbers(networks[0], inputs)
+            concurrent = self.device.type == "cpu" and size > 1 and not draws_random_numbers(networks[0], inputs)
             return Alone(
                 networks, data, self.members, masks, rule=rule, workers=min(size, cores_to_use()) if concurrent else 1,
                 loss=loss, epochs=self.epochs, batch_size=self.batch_size, metrics=metrics, device=self.device,
