@@ -8,7 +8,7 @@ import torch
 from small_panels import few_digits, timeless, until
 
 from toolkit import datasets, recordings, training
-from toolkit.panels import OptimizerPanel
+from toolkit.panels import OptimizerPanel, images
 from toolkit.panels import optimizer as module
 from toolkit.panels.optimizer import RUNS
 
@@ -125,7 +125,7 @@ def test_matched_sgd_gives_the_numbers_of_the_printed_scheme():
 
 
 def test_the_scales_shrink_a_large_set_only(monkeypatch):
-    monkeypatch.setattr(module, "SCALES", {"classroom": 100, "laptop": 12_000, "published": None})
+    monkeypatch.setattr(images, "SCALES", {"classroom": 100, "laptop": 12_000, "published": None})
     for scale, samples in (("classroom", 100), ("laptop", 120), ("published", 120)):
         panel = small(runs=("SGD",), epochs=1, scale=scale).run()
         assert len(panel.data.train[0]) == samples

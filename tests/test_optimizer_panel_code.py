@@ -6,7 +6,7 @@ import re
 import pytest
 from small_panels import few_digits, timeless
 
-from toolkit.panels import OptimizerPanel
+from toolkit.panels import OptimizerPanel, images
 from toolkit.panels import optimizer as module
 from toolkit.panels.optimizer import RUNS
 
@@ -35,7 +35,7 @@ def random_settings(number):
 
 @pytest.mark.parametrize("number", range(12))
 def test_the_script_gives_the_records_of_the_panel(number, monkeypatch):
-    monkeypatch.setattr(module, "SCALES", {"classroom": 100, "laptop": 250, "published": None})
+    monkeypatch.setattr(images, "SCALES", {"classroom": 100, "laptop": 250, "published": None})
     panel, printed = OptimizerPanel(**random_settings(number)), []
     try:
         panel.run()

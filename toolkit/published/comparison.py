@@ -135,7 +135,8 @@ def show(comparison: pd.DataFrame) -> Styler:
     caption = "; ".join(comparison[name].iloc[0] for name in common)
     shown = comparison.drop(columns=["unit", *common]).rename(columns=heads)
     shown["verdict"] = shown["verdict"].str.partition(":")[0]
-    return shown.style.format(formats, na_rep="").hide(axis="index").set_caption(caption)
+    style = shown.style.format(formats, na_rep="").hide(axis="index").set_caption(caption)
+    return style.set_table_attributes('style="font-size:80%"')  # all columns are seen beside a file browser
 
 
 def _verdict(printed: _Printed | None, own: _Own | None, tolerance: float, reasons: list[str]) -> str:
