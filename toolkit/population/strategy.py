@@ -15,9 +15,9 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 STRATEGIES = ("auto", "layers", "vmap", "sequential")
 BATCHED: dict[str, Callable[[nn.Module], Forward]] = {"layers": stacked, "vmap": vectorised}
 
-# On a CPU core, 64 dense networks 57-10-10-1 train 11 times faster stacked than one by one, 57-64-64-1 (7,937 weights) 4 times,
-# 57-128-128-1 (24,065 weights) and 784-64-10 (50,890) twice, 784-256-10 slower. Convolutions gain nothing; a second core
-# doubles the speed of members trained one by one.
+# Measured on a CPU core at batch 64: a step of 64 dense networks 57-10-10-1 takes a tenth of 64 steps one by one, of 57-64-64-1
+# (7,937 weights) a quarter, of 57-128-128-1 (24,065) and 784-64-10 (50,890) about half, of 784-256-10 more. Stacked LeNets take
+# a third more than one by one, and those can use a second core. tests/benchmarks/population.py measures it anew.
 MOST_STACKED_WEIGHTS = 20_000
 
 EVALUATION_BATCH = 256
