@@ -35,6 +35,7 @@ class PeakMemory:
     """Largest resident memory of the processes started by this one inside a ``with`` block, in MB."""
 
     def __enter__(self):
+        self._older = {child.pid for child in psutil.Process().children()}  # servers and workers of other tests
         self.megabytes, self._over = 0.0, threading.Event()
         self._watch = threading.Thread(target=self._sample)
         self._watch.start()
@@ -46,8 +47,17 @@ class PeakMemory:
 
     def _sample(self):
         while not self._over.wait(0.02):
-            resident = sum(resident_bytes(child) for child in psutil.Process().children(recursive=True))
+            started = [child for child in psutil.Process().children() if child.pid not in self._older]
+            resident = sum(map(resident_bytes, [*started, *(below for child in started for below in descendants(child))]))
             self.megabytes = max(self.megabytes, resident / 1e6)
+
+
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    """The processes below one; none if it has just ended."""
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
 
 
 def resident_bytes(process: psutil.Process) -> int:

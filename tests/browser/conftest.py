@@ -16,10 +16,8 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
     """JupyterLab on a copy of the lessons; it has the embedded digits only, whatever else this machine has."""
     folder = tmp_path_factory.mktemp("lab")
     root = shutil.copytree(NOTEBOOKS, folder / "lessons", ignore=shutil.ignore_patterns(".*"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TOOLKIT_DATA", raising=False)
-        with serve(root, folder) as lab:
-            yield lab
+    with serve(root, folder) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def serve(root: Path, folder: Path) -> Iterator[Lab]:
         "IPYTHONDIR": "ipython",
     }
     environment = os.environ | {name: str(folder / place) for name, place in places.items()}
+    environment.pop("TOOLKIT_DATA", None)
     port, token, log = free_port(), "browser-tests", folder / "log"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
