@@ -46,6 +46,14 @@ class LabPage:
         }"""
         return ast.literal_eval(self.page.evaluate(ask, [code, value]))
 
+    def wait_until_kernel_has(self, value: str, expected: Any) -> None:
+        """Wait for a change made in the page: it is sent only when the kernel has answered the one before it."""
+        for _ in range(100):
+            if (found := self.ask_kernel(value=value)) == expected:
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError(f"{value} is {found!r}, expected {expected!r}")
+
     def open_cells(self, *sources: str) -> None:
         """A new notebook with these code cells, opened and run."""
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}

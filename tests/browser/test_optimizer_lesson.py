@@ -45,7 +45,7 @@ def test_all_cells_run(lesson):
     lesson.picture("lesson_03")
 
 
-def test_sliders_move_by_typing_keys_and_dragging(panel):
+def test_sliders_move_by_typing_keys_and_dragging(lesson, panel):
     panel.type("learning-rate", "0.05")
     assert panel.readout("learning-rate") == 0.05
     panel.press("learning-rate", "ArrowRight")
@@ -54,6 +54,7 @@ def test_sliders_move_by_typing_keys_and_dragging(panel):
     by_hand = panel.readout("learning-rate")
     assert by_hand < by_key
     assert by_key > 0.05
+    lesson.wait_until_kernel_has("panel.settings['learning_rate']", by_hand)
     panel.click("code")
     expect(panel.root.locator(".panel-code-view textarea")).to_have_value(re.compile(rf"lr={by_hand:g}\b"))
     panel.click("code")
@@ -63,7 +64,7 @@ def test_a_typed_value_is_kept_as_it_was_typed(lesson, panel):
     for value in (0.1234, 7.0, 0.3):
         panel.type("mass", str(value))
         assert panel.readout("mass") == value
-        assert lesson.ask_kernel(value="panel.settings['mass']") == value
+        lesson.wait_until_kernel_has("panel.settings['mass']", value)
 
 
 def test_brake_acts_during_the_run(lesson, panel):
