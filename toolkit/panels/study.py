@@ -97,7 +97,7 @@ class StudyPanel(Panel):
             seed=settings["seed"],
         )
 
-    def members(self, settings: Mapping[str, Any]) -> dict[str, list[float]]:
+    def members(self, settings: Mapping[str, Any]) -> dict[str, list[float | None]]:
         """Name to one value per member, `(k,)`."""
         if settings["plan"] in phs.TABLES:
             return _published(settings["plan"])
@@ -136,13 +136,12 @@ class StudyPanel(Panel):
     def code(self) -> str:
         """The setting as a script."""
         settings = self.settings
-        members = {name: [float(f"{value:.12g}") for value in values] for name, values in self.members(settings).items()}
         return "\n".join(
             [
                 "import math", "", "from torch.nn import functional", "",
                 "from toolkit import datasets, networks, population", "",
                 *data_code(self.own_data, settings),
-                f"settings = {members!r}",
+                f"settings = {self.members(settings)!r}",
                 "study = population.fit(",
                 f"    lambda seed: {network_code(settings['network'], seed='seed')},",
                 f"    data, settings=settings, loss=functional.cross_entropy, epochs={settings['epochs']},",
@@ -183,7 +182,7 @@ def _random(settings: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     return tuple(np.exp(draw.uniform(*sorted(limit), count)).tolist() for limit in limits)
 
 
-def _published(dataset: str) -> dict[str, list[float]]:
+def _published(dataset: str) -> dict[str, list[float | None]]:
     """The balls of a published table, each without and with its brake, friction in the implied reading (see `studies.phs`)."""
     rows = [row | {"friction": phs.friction(row, "implied")} for row in phs.rows(dataset) if "mass" in row]
-    return {name: [row.get(name, float("nan")) for row in rows] for name in phs.KEYS if name != "optimizer"}
+    return {name: [row.get(name) for row in rows] for name in phs.KEYS if name != "optimizer"}
