@@ -69,7 +69,7 @@ endif
 	@echo "$(CURDIR)" > $@
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp
-	$(INSTALL) --editable '.[dev,drag,cluster]'
+	$(INSTALL) --editable '.[dev,drag,cluster,slides,peers]'
 	@echo "$(CURDIR)" > $@
 
 $(PY):
