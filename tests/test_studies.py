@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from toolkit import datasets, optim, published, recordings, training
 from toolkit.studies import __main__ as studies
@@ -60,6 +61,114 @@ def test_each_kind_of_row_builds_its_optimizer_and_brake(digits):
     assert isinstance(ball.optimizer, optim.PortHamiltonian) and not ball.schedulers
     assert ball.optimizer.param_groups[0]["mass"] == 10.0
     assert (braked.schedulers[0].goal, braked.schedulers[0].factor) == (0.15, 50.0)
+
+
+def test_the_matched_baselines_take_the_steps_of_their_balls(digits):
+    """SGD with the ball's own step and momentum is the same run; the decayed one is the braked one until the brake goes on."""
+    settings = phs.settings("fashion_mnist")
+    assert [row["optimizer"] for row in settings[20:22]] == ["matched_sgd", "step_decay"]
+    quick = {"friction": 1.0, "mass": 0.1}
+    braked = settings[2] | quick | {"brake_at": 1.5}
+    pairs = ((settings[1] | quick, settings[20] | quick), (braked, braked | {"optimizer": "step_decay"}))
+    for ball, baseline in pairs:
+        ours = [record.metrics for record in phs.build(ball, digits, epochs=40, seed=0)]
+        theirs = [record.metrics for record in phs.build(baseline, digits, epochs=40, seed=0)]
+        free = [index for index, metrics in enumerate(ours) if not metrics.get("braked")]
+        for index in free:
+            assert ours[index]["train_loss"] == pytest.approx(theirs[index]["train_loss"], rel=1e-3)
+        assert ("brake_at" in ball) == (len(free) < len(ours))
+        if "brake_at" in ball:
+            assert ours[-1]["train_loss"] != pytest.approx(theirs[-1]["train_loss"], rel=1e-3)
+
+
+def accuracies(folder, by_row):
+    """A recording of made-up results of one braked pair: `by_row` gives the optimizer's accuracies, a value per seed."""
+    printed = {row["optimizer"]: row for row in phs.settings("fashion_mnist")[:3]}
+    records, settings = [], {}
+    for optimizer, values in by_row.items():
+        row = printed.get(optimizer) or printed["goal_oriented"] | {"optimizer": optimizer}
+        for seed, (value, braked_in) in enumerate(values):
+            name = f"{optimizer}_{seed}"
+            result = {"test_accuracy": value, "best_epoch": 1, "best_test_accuracy": value}
+            settings[name] = {
+                "row": row, "reading": "implied", "epochs": 2, "seed": seed, "batch_size": 64, "result": result
+            }  # fmt: skip
+            for epoch in (1.0, 2.0):
+                metrics = {"braked": float(braked_in <= epoch), "validation_accuracy": value + epoch}
+                records.append(training.Record(epoch, int(epoch), 1.0, metrics, run=name))
+    path = folder / "phs.npz"
+    recordings.save(path, records, settings=settings, title="chapter 3, fashion_mnist")
+    return path
+
+
+NEVER = math.inf
+
+
+@pytest.mark.parametrize(
+    ("free", "braked", "verdict"),
+    [
+        ((0.80, 0.81, 0.82), ((0.83, 1), (0.845, 2), (0.85, 1)), "holds"),
+        ((0.80, 0.81, 0.82), ((0.801, 1), (0.812, 2), (0.820, 1)), "does not hold"),
+        ((0.80, 0.81, 0.82), ((0.79, 1), (0.84, 2), (0.83, 1)), "undecided"),
+        ((0.80, 0.81, 0.82), ((0.80, NEVER), (0.81, NEVER), (0.82, NEVER)), "goal never reached"),
+        ((0.80,), ((0.83, 1),), "undecided"),
+    ],
+)
+def test_the_gain_by_braking_is_paired_by_seed(free, braked, verdict, tmp_path):
+    runs = {"phs": [(value, NEVER) for value in free], "goal_oriented": braked, "step_decay": [(0.8, 1)]}
+    gains = phs.gains(accuracies(tmp_path, runs))
+    assert gains["verdict"].tolist() == [verdict]
+    (gain,) = gains.to_dict("records")
+    differences = [one - value for (one, _), value in zip(braked, free, strict=True)]
+    assert gain["gain"] == pytest.approx(sum(differences) / len(free))
+    assert gain["published"] == pytest.approx(0.0066)
+    assert gain["over_step_decay"] == pytest.approx(braked[0][0] - 0.8)
+    assert gain["braked"] == sum(epoch < NEVER for _, epoch in braked)
+    if len(free) > 1 and differences[0]:
+        interval = stats.ttest_rel([one for one, _ in braked], free).confidence_interval()
+        assert (gain["low"], gain["high"]) == pytest.approx(tuple(interval))
+
+
+def test_every_row_says_what_was_chosen_here_and_when_it_braked(tmp_path):
+    runs = {"sgd": [(0.8, NEVER)], "goal_oriented": [(0.8, 2), (0.81, NEVER)]}
+    path = accuracies(tmp_path, runs)
+    compared = published.compare(
+        phs.TABLES["fashion_mnist"], phs.results(path), on=phs.KEYS, value="accuracy", remarks=phs.remarks(path)
+    )
+    said = compared.loc[compared["runs"] > 0, "remarks"].tolist()
+    assert "batch size 64, 2 epochs, 1 seed" in said[0] and "brake" not in said[0]
+    assert "goal not reached with 1 of 2 seeds; braked in epoch 2" in said[1]
+
+
+def test_a_recording_can_be_seen_as_a_population(tmp_path):
+    path = accuracies(tmp_path, {"phs": [(0.8, NEVER), (0.9, NEVER)], "goal_oriented": [(0.7, 1)]})
+    common, records = phs.averaged(path)
+    assert common == {"dataset": "fashion_mnist", "epochs": 2, "batch_size": 64}
+    assert [record.epoch for record in records] == [1.0, 2.0]
+    assert records[1].metrics["validation_accuracy"][:2].tolist() == pytest.approx([2.85, 2.7])
+    assert math.isnan(records[1].metrics["validation_accuracy"][2])
+
+
+def test_a_run_that_ended_early_leaves_its_mean_open(tmp_path):
+    path = accuracies(tmp_path, {"phs": [(0.8, NEVER), (0.9, NEVER)]})
+    recording = recordings.load(path, record=training.Record)
+    left = [record for record in recording.records if (record.run, record.epoch) != ("phs_1", 2.0)]
+    recordings.save(path, left, settings=recording.settings, title=recording.title)
+    _, records = phs.averaged(path)
+    assert [math.isnan(record.metrics["validation_accuracy"][0]) for record in records] == [False, True]
+
+
+def test_one_ball_and_its_rivals_are_found_by_their_settings(tmp_path):
+    runs = {"sgd": [(0.8, NEVER)], "phs": [(0.8, NEVER)], "goal_oriented": [(0.9, 2)], "step_decay": [(0.85, 2)]}
+    path = accuracies(tmp_path, runs)
+    common, records = phs.race(path, learning_rate=0.1, mass=10.0, friction=1.0, seed=0)
+    assert common["runs"] == ["SGD", "port-Hamiltonian", "goal-oriented", "step decay"]
+    assert (common["goal"], common["factor"]) == (0.15, 50.0)
+    assert [record.run for record in records[:4]] == common["runs"] and len(records) == 8
+    with pytest.raises(
+        ValueError, match=r"no ball with \(α, m, ρ, seed\) = \(0.1, 10.0, 0.1, 0\); recorded are \[\(0.1, 10.0, 1.0"
+    ):
+        phs.race(path, learning_rate=0.1, mass=10.0, friction=0.1, seed=0)
 
 
 def test_recording_does_no_run_twice_and_joins_all(digits, tmp_path):

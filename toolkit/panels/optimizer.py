@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from toolkit import datasets, optim, training
+from toolkit import datasets, optim, recordings, training
 from toolkit.figures import optimizer as figures
 from toolkit.panels.controls import choice, log_slider, several, slider, whole_slider
 from toolkit.panels.images import NETWORKS, chosen_data, data_code, data_controls, network, network_code
 from toolkit.panels.panel import Panel
+from toolkit.studies import phs
 
 RUNS = ("goal-oriented", "port-Hamiltonian", "SGD", "SGD, matched", "step decay", "Adam")
 OPTIMIZERS = {
@@ -162,6 +163,17 @@ class OptimizerPanel(Panel):
         """Show a recorded race; what can be steered or branched is only a run of this session."""
         super().replay(path)
         self.runs, self._states, self.rewind.max = {}, {}, 0
+
+    def recording(self, path: str | Path) -> recordings.Recording:
+        """A race of this panel, or of the recorded runs of a published table those of the ball and the seed that are set."""
+        if not phs.is_recording(path):
+            return super().recording(path)
+        ball = {name: self.settings[name] for name in ("learning_rate", "mass", "friction", "seed")}
+        common, records = phs.race(path, **ball)
+        settings = (
+            ball | common | {"network": "LeNet", "scale": "published", "goal_kind": "loss", "friction_scheme": "exponential"}
+        )
+        return replace(recordings.load(path), title=self.title, settings=settings, records=records)
 
     def results(self) -> pd.DataFrame:
         """Accuracy of each run: last epoch and at the least validation loss, on validation and test split."""

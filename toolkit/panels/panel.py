@@ -87,6 +87,7 @@ class Panel:
         self._switching, self._drawing = threading.Lock(), threading.RLock()
         self._pace = Pace()
         self._error: BaseException | None = None
+        self._origin = ""
         self._build_widgets()
         for name, widget in self.controls.items():
             widget.observe(lambda change, name=name: self._guarded(self._value_changed, name, change), names="value")
@@ -204,7 +205,7 @@ class Panel:
     def _begin(self) -> None:
         settings = self.settings
         self._go_on_with(self.begin(settings))
-        self.records, self.ran_with = [], settings
+        self.records, self.ran_with, self._origin = [], settings, ""
 
     def _go_on_with(self, iterator: Iterator[Any]) -> None:
         self._show_error(None)
@@ -396,7 +397,8 @@ class Panel:
             self.frame.value = self.draw(records)
             text = "ready: choose settings, then Run"
             if records:
-                text = f"{self.status(records[-1])} &nbsp;·&nbsp; drawing took {100 * self._pace.share:.1f} % of the time"
+                origin = self._origin or f"drawing took {100 * self._pace.share:.1f} % of the time"
+                text = f"{self.status(records[-1])} &nbsp;·&nbsp; {escape(origin)}"
             self.status_line.value = text
 
     def _show_state(self) -> None:
@@ -427,12 +429,10 @@ class Panel:
 
     def replay(self, path: str | Path) -> None:
         """Show a recorded run: its settings in the controls, its records in the frame, with a timeline to move along."""
-        recording = recordings.load(path, record=self.record_type)
-        if recording.title != self.title:
-            raise ValueError(f"{path}: a recording of {recording.title!r}, this panel is {self.title!r}")
+        recording = self.recording(path)
         self.stop()
         refused = [name for name, value in recording.settings.items() if not self._accepted(self._set_control, name, value)]
-        self.records, self.ran_with = recording.records, recording.settings
+        self.records, self.ran_with, self._origin = recording.records, recording.settings, recording.origin
         self._show_error(None)
         if refused:
             values = ", ".join(f"{name} = {recording.settings[name]!r}" for name in refused)
@@ -441,3 +441,10 @@ class Panel:
         self.timeline.value = self.timeline.max
         self.timeline.layout.display = None
         self._draw()
+
+    def recording(self, path: str | Path) -> recordings.Recording:
+        """What `replay` shows of a file; a panel that can read other recordings than its own extends this."""
+        recording = recordings.load(path, record=self.record_type)
+        if recording.title != self.title:
+            raise ValueError(f"{path}: a recording of {recording.title!r}, this panel is {self.title!r}")
+        return recording

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from torch.nn import functional
 
-from toolkit import datasets, population, training
+from toolkit import datasets, population, recordings, training
 from toolkit.figures import study as figures
 from toolkit.panels.controls import choice, log_slider, slider, whole_slider
 from toolkit.panels.images import NETWORKS, chosen_data, data_code, data_controls, network, network_code
@@ -48,6 +50,7 @@ class StudyPanel(Panel):
 
     def __init__(self, race: OptimizerPanel | None = None, data: datasets.Dataset | None = None, **values: Any):
         self.race, self.own_data = race, data
+        self.replayed: str | Path | None = None
         super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
@@ -85,6 +88,7 @@ class StudyPanel(Panel):
 
     def begin(self, settings: Mapping[str, Any]) -> Iterator[training.Record]:
         """A population with one member per setting."""
+        self.replayed = None
         data = chosen_data(self.own_data, settings)
         return population.fit(
             lambda seed: network(settings["network"], data, seed=seed),
@@ -108,7 +112,7 @@ class StudyPanel(Panel):
         return members
 
     def take(self) -> None:
-        """Set the race panel's controls to the chosen member's."""
+        """Set the race panel's controls to the chosen member's, and show its recorded race where there is one."""
         if self.race is None:
             raise ValueError("no race to take the setting to: build this panel with StudyPanel(race=...)")
         columns, chosen = self._columns(self.ran_with if self.records else self.settings)
@@ -120,6 +124,21 @@ class StudyPanel(Panel):
             self.race.controls[name].value = self.controls[name].value
         if self.race.own_data is self.own_data:
             self.race.controls["dataset"].value = self.controls["dataset"].value
+        if self.replayed:
+            self.race.replay(self.replayed)
+
+    def replay(self, path: str | Path) -> None:
+        """Show a recorded study; one of the published tables as means over its seeds."""
+        super().replay(path)
+        self.replayed = path if phs.is_recording(path) else None
+
+    def recording(self, path: str | Path) -> recordings.Recording:
+        """What `replay` shows of a file."""
+        if not phs.is_recording(path):
+            return super().recording(path)
+        common, records = phs.averaged(path)
+        settings = common | {"plan": common["dataset"], "network": "LeNet", "scale": "published"}
+        return replace(recordings.load(path), title=self.title, settings=settings, records=records)
 
     def draw(self, records: list[training.Record]) -> str:
         """The map and the curves."""

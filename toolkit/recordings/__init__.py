@@ -41,6 +41,12 @@ class Recording:
     provenance: dict[str, Any]
     records: list[Any]
 
+    @property
+    def origin(self) -> str:
+        """Where and when it was made, in a few words; "recorded" where the file does not say."""
+        device, date = self.provenance.get("device"), self.provenance.get("date", "")
+        return f"recorded on {device}, {date[:10]}" if device else "recorded"
+
 
 def save_state(path: str | Path, state: Any) -> None:
     """Save a tree of numbers, strings, arrays and tensors, bit by bit, by atomic replace.
