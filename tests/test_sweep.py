@@ -16,7 +16,7 @@ import pytest
 import torch
 from sweep_cases import SETTINGS, digits, line, logged, noted, training_run, troubled, waiting
 
-from toolkit import recordings, sweep
+from toolkit import datasets, networks, population, recordings, sweep
 from toolkit.sweep import cores
 from toolkit.sweep.settings import identity
 
@@ -54,6 +54,71 @@ def test_processes_give_what_the_calling_process_gives(tmp_path):
     assert sorted(record.index for record in records) == list(range(6))
     assert_same_table(sweep.table(records), expected)
     assert_same_table(sweep.table(tmp_path / "results"), expected)
+
+
+@pytest.mark.parametrize("workers", [None, 1, 4, 100])
+def test_populations_give_what_single_runs_give(workers, tmp_path):
+    def lines(x, scale):
+        return {"y": np.array(scale) * x + 1, "name": [f"{a} times {b}" for a, b in zip(x, scale, strict=True)]}
+
+    expected = sweep.table(run(line, SETTINGS, workers=1)).drop(columns="curve")
+    records = list(run(lines, SETTINGS, backend="population", workers=workers, results=tmp_path / "results"))
+    assert_same_table(sweep.table(records), expected)
+    assert_same_table(sweep.table(tmp_path / "results"), expected)
+
+
+def test_a_population_trains_only_what_is_not_stored(tmp_path):
+    asked = []
+
+    def squares(x):
+        asked.append(list(x))
+        return {"y": torch.tensor(x) ** 2}
+
+    few, all_of_them = [{"x": x} for x in (2, 0)], [{"x": x} for x in range(5)]
+    list(run(squares, few, backend="population", results=tmp_path / "results"))
+    records = list(run(squares, all_of_them, backend="population", workers=2, results=tmp_path / "results"))
+    assert asked == [[2, 0], [1, 3], [4]]
+    assert {record.settings["x"]: record.result["y"] for record in records} == {x: x**2 for x in range(5)}
+
+
+def test_a_study_by_population_fit_is_a_sweep():
+    def fitted(learning_rate, seed):
+        study = population.fit(
+            lambda seed: networks.dense(4, (3,), 1, seed=seed), data, settings={"learning_rate": learning_rate, "seed": seed},
+            loss=torch.nn.functional.mse_loss, epochs=1, optimizer="sgd",
+        )  # fmt: skip
+        return {"loss": list(study)[-1].metrics["validation_loss"]}
+
+    inputs = torch.randn(70, 4, generator=torch.Generator().manual_seed(0))
+    data = datasets.from_arrays(inputs, inputs[:, :1], seed=0)
+    settings = sweep.grid(learning_rate=[0.01, 0.1], seed=range(2))
+    together = sweep.table(run(fitted, settings, backend="population"))
+    alone = sweep.table(run(fitted, settings, backend="population", workers=1))
+    np.testing.assert_allclose(together["loss"], alone["loss"], rtol=1e-5)
+    assert together["loss"].nunique() == 4
+
+
+@pytest.mark.parametrize(
+    ("returned", "error"),
+    [
+        ({"y": [1, 2]}, r"must return 3 values of each result, one per member; got {'y': \(2,\)}"),
+        ({"y": 1.0}, r"must return 3 values of each result, one per member; got {'y': \(\)}"),
+        ([1, 2, 3], "must return a dict"),
+        (None, "ZeroDivisionError"),
+    ],
+)
+def test_the_error_of_a_population_is_that_of_each_member(returned, error):
+    def troubled(x):
+        return returned or 1 / 0
+
+    records = list(run(troubled, [{"x": x} for x in range(3)], backend="population"))
+    assert len(records) == 3
+    assert all(re.search(error, record.error) and record.result == {} for record in records)
+
+
+def test_the_members_of_a_population_have_the_same_settings():
+    with pytest.raises(ValueError, match=r"settings\[1\] has \['shift', 'x'\], the members of a population have all \['x'\]"):
+        run(lambda x, shift=0: {"y": x}, [{"x": 1}, {"x": 1, "shift": 2}], backend="population")
 
 
 def test_what_a_function_captures_goes_with_it():

@@ -145,7 +145,7 @@ def test_settings_that_cannot_be_run_are_refused_at_once(settings, error, text, 
 @pytest.mark.parametrize(
     ("choice", "error", "text"),
     [
-        ({"backend": "gpu"}, ValueError, r"backend must be one of \('cores', 'dask'\), got 'gpu'"),
+        ({"backend": "gpu"}, ValueError, r"backend must be one of \('cores', 'dask', 'population'\), got 'gpu'"),
         ({"workers": 0}, ValueError, "workers must be a whole number, 1 or more, got 0"),
         ({"workers": 1.5}, ValueError, "got 1.5"),
         ({"address": "tcp://10.0.0.7:8786"}, ValueError, "with backend 'dask'"),

@@ -12,7 +12,7 @@ import joblib
 from joblib.externals.loky.backend import reduction
 from tqdm.auto import tqdm
 
-from toolkit.sweep import cluster, cores
+from toolkit.sweep import cluster, cores, populations
 from toolkit.sweep.attempt import Outcome
 from toolkit.sweep.record import SweepRecord
 from toolkit.sweep.results import Results
@@ -21,7 +21,7 @@ from toolkit.sweep.settings import checked, whole
 if TYPE_CHECKING:
     import pandas as pd
 
-BACKENDS = ("cores", "dask")
+BACKENDS = ("cores", "dask", "population")
 
 Begin = Callable[[Mapping[int, dict[str, Any]], cores.Keep], Iterator[SweepRecord]]
 
@@ -30,7 +30,7 @@ def run(
     function: Callable[..., Mapping[str, Any]],
     settings: Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    backend: Literal["cores", "dask"] = "cores",
+    backend: Literal["cores", "dask", "population"] = "cores",
     workers: int | None = None,
     results: str | Path | None = None,
     address: str | None = None,
@@ -49,9 +49,11 @@ def run(
         function: takes one setting as keyword arguments, returns a dict of numbers, strings and arrays.
         settings: one mapping of names to values for each run, from `grid`, from `random` or written out; or a DataFrame with
             one row a run, where an empty cell leaves the argument out. Values are numbers, strings, arrays, lists and dicts.
-        backend: "cores" for processes on this machine, "dask" for a cluster.
-        workers: how many runs at a time on this machine; None takes all cores. With 1 on cores they run in the calling process:
-            a debugger works, and a run that kills its process ends the sweep.
+        backend: "cores" for processes on this machine, "dask" for a cluster, "population" for a function that takes many
+            settings at once, such as one around `population.fit`: each argument is a list with one value per run, each
+            result must have one value per run. It runs in the calling process; an error is that of all its members.
+        workers: how many runs at a time on this machine; None takes all cores, or all runs as one population. With 1 on
+            cores they run in the calling process: a debugger works, and a run that kills its process ends the sweep.
         results: folder with one file for each finished run. Runs in it are not done again. It belongs to this function (known
             by its name: a changed body needs a new folder) and these settings in any order; others may be added later.
         address: of the scheduler of a running Dask cluster; None starts one on this machine. In a script that needs
@@ -75,6 +77,8 @@ def run(
     if not callable(function):
         raise TypeError(f"function must be callable, got {function!r}")
     runs = checked(settings, function)
+    if backend == "population":
+        populations.columns(dict(enumerate(runs.values())))
     begin = _backend(function, backend, workers, address)
     folder = None if results is None else Results(Path(results))
     stored = []
@@ -120,6 +124,8 @@ def _backend(function: Callable[..., Any], backend: str, workers: int | None, ad
         raise ValueError(f"workers: the cluster at {address!r} has its own; got {workers!r}")
     if workers is not None and whole("workers", workers, 1) == 1 and backend == "cores":
         return partial(cores.in_this_process, function)
+    if backend == "population":
+        return partial(populations.in_populations, function, members=workers and whole("workers", workers, 1))
     if backend == "dask":
         cluster.check_installed()
     try:
