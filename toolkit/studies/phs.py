@@ -220,16 +220,14 @@ def gains(path: str | Path) -> pd.DataFrame:
 
 
 def remarks(path: str | Path) -> dict[tuple, list[str]]:
-    """What a reader should know of each recorded row beside its number: own choices, and when the brake went on.
+    """What a reader should know of each recorded row: what was not published but chosen here, and when the brake went on.
 
     For `published.compare(..., on=KEYS, remarks=...)`.
     """
     said = {}
     for _, runs in results(path).groupby(list(KEYS), dropna=False, sort=False):
         first, braked = runs.iloc[0], runs["braked_in"].dropna()
-        sentences = [
-            f"not published, chosen here: batch size {BATCH}, {first['epochs']} epochs, {len(runs)} seed{'s' * (len(runs) > 1)}"
-        ]
+        sentences = [f"ours: batch size {BATCH}, {first['epochs']} epochs, {len(runs)} seed{'s' * (len(runs) > 1)}"]
         if first["optimizer"] in BRAKED and len(braked) < len(runs):
             sentences.append(f"goal not reached with {len(runs) - len(braked)} of {len(runs)} seeds")
         if len(braked):

@@ -1,0 +1,1 @@
+"""Search for network architectures: operations that reshape a trained network, and the methods that choose among them."""
