@@ -114,6 +114,16 @@ class Surgery:
         return carried
 
 
+def identity(model: nn.Sequential) -> Surgery:
+    """A copy of the network: nothing is done, as one candidate among others.
+
+    >>> identity(nn.Sequential(nn.Linear(4, 3))).report.fraction
+    1.0
+    """
+    sequence.weighted(model)
+    return _operated(model, "identity", -1, {}, {}, exact=True, reason="nothing is changed")
+
+
 def add_neurons(model: nn.Sequential, layer: int, *, count: int, spread: float = 0.0, seed: int = 0) -> Surgery:
     """Duplicate units and share their outgoing weights out among the copies, (7) and (8): exact for every activation.
 
@@ -134,8 +144,7 @@ def add_neurons(model: nn.Sequential, layer: int, *, count: int, spread: float =
     """
     _check_hidden(model, layer)
     _check_whole("count", count, 1)
-    if not (isinstance(spread, int | float) and 0 <= spread < math.inf):
-        raise ValueError(f"spread must be zero or a finite positive number, got {spread!r}")
+    check_spread(spread)
     draw, units = torch.Generator().manual_seed(seed), sequence.widths(model)[layer]
     source = _copies(units, count, draw)
     return _through(
@@ -221,7 +230,7 @@ def add_layer(model: nn.Sequential, layer: int, *, activation: Literal["relu", "
     inserted = [_identity(model[before], kernel), *(module() for module in INSERTED[activation])]
     never_negative = isinstance(model[behind], sequence.NEVER_NEGATIVE)
     exact = activation == "linear" or never_negative
-    returns = not _fault_of_merging([inserted[0], *model[behind + 1 : places[layer + 1] + 1]])
+    returns = not fault_of_merging([inserted[0], *model[behind + 1 : places[layer + 1] + 1]])
     return _operated(
         model, "add layer", layer, {behind: [model[behind], *inserted]}, {}, exact=exact,
         reason="an identity without activation" if activation == "linear" else
@@ -246,7 +255,7 @@ def remove_layer(model: nn.Sequential, layer: int) -> Surgery:
     places = _check_hidden(model, layer)
     start, end = places[layer], places[layer + 1]
     first, second = model[start], model[end]
-    if fault := _fault_of_merging(list(model[start : end + 1])):
+    if fault := fault_of_merging(list(model[start : end + 1])):
         raise ValueError(fault)
     joined = _joined_convolutions(first, second) if isinstance(first, nn.Conv2d) else _joined_dense(first, second)
     linear, padded = _linear_between(model, layer), isinstance(second, nn.Conv2d) and any(second.padding)
@@ -457,6 +466,12 @@ def _joined_bias(first: nn.Module, second: nn.Module, weight: Tensor) -> Tensor 
 # Refusals -----------------------------------------------------------------------------------------------------------------
 
 
+def check_spread(spread: float) -> None:
+    """Raise ValueError unless it is a standard deviation."""
+    if not (isinstance(spread, int | float) and 0 <= spread < math.inf):
+        raise ValueError(f"spread must be zero or a finite positive number, got {spread!r}")
+
+
 def _check_hidden(model: nn.Sequential, layer: int) -> list[int]:
     places = sequence.weighted(model)
     _check_layer(layer, len(places) - 1, "a hidden layer")
@@ -477,7 +492,7 @@ def _check_whole(name: str, value: int, least: int) -> None:
         raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
 
 
-def _fault_of_merging(modules: Sequence[nn.Module]) -> str:
+def fault_of_merging(modules: Sequence[nn.Module]) -> str:
     """Why the first and the last of these modules cannot become one; empty if they can."""
     first, *between, second = modules
     simple = all(isinstance(module, (*sequence.ACTIVATIONS, nn.Dropout)) for module in between)
