@@ -177,7 +177,10 @@ def test_recording_does_no_run_twice_and_joins_all(digits, tmp_path):
     second = list(phs.record(tmp_path, dataset="fashion_mnist", epochs=1, seeds=[0, 1], only=[0, 1]))
     assert [path.name for path in second] == ["00_0.npz", "01_0.npz", "00_1.npz", "01_1.npz"]
     assert [path.stat().st_mtime_ns for path in first] == written
-    assert not list(tmp_path.glob("*checkpoint*"))
+    assert {path.name for path in tmp_path.glob("*checkpoint*")} == {
+        "02_0.checkpoint.npz",
+        "02_1.checkpoint.npz",
+    }  # see braked_state
     joined = tmp_path / "joined" / "phs.npz"
     joined.parent.mkdir()
     phs.merge(tmp_path, joined)
@@ -191,6 +194,25 @@ def test_recording_does_no_run_twice_and_joins_all(digits, tmp_path):
     assert [dict(record.metrics) for record in recorded if record.run == "01_1"] == metrics
     test = training.evaluate(run.model, digits.test, normalise=digits.normalise)["accuracy"]
     assert results["accuracy"].iloc[3] == test
+
+
+@pytest.mark.parametrize("goal", [1.5, 1e-9], ids=["reached", "never reached"])
+def test_a_braked_run_goes_on_from_its_unbraked_twin_with_the_numbers_it_would_have_alone(goal, digits, tmp_path, monkeypatch):
+    published_rows = [dict(row) for row in phs.rows("fashion_mnist")]
+    for row in published_rows[1:3]:
+        row |= {"friction": 1.0, "mass": 0.1} | ({"brake_at": goal} if "brake_at" in row else {})
+    monkeypatch.setattr(phs, "rows", lambda dataset: published_rows)
+    builds, build = [], phs.build
+    monkeypatch.setattr(phs, "build", lambda row, *given, **more: builds.append(row["optimizer"]) or build(row, *given, **more))
+    alone = list(phs.record(tmp_path / "alone", dataset="fashion_mnist", epochs=40, seeds=[0], only=[2]))
+    assert builds == ["goal_oriented"]
+    after = list(phs.record(tmp_path / "after", dataset="fashion_mnist", epochs=40, seeds=[0], only=[1, 2]))
+    assert not list((tmp_path / "after").glob("*checkpoint*"))
+    expected, got = (recordings.load(path, record=training.Record) for path in (alone[0], after[1]))
+    assert [(one.step, dict(one.metrics)) for one in got.records] == [(one.step, dict(one.metrics)) for one in expected.records]
+    assert got.settings == expected.settings
+    braked = [record.epoch for record in got.records if record.metrics["braked"]]
+    assert (2 < braked[0] < 40) if goal > 1 else not braked
 
 
 def test_joining_keeps_the_runs_of_an_older_recording(digits, tmp_path):

@@ -153,17 +153,40 @@ def record(
 
 
 def record_run(folder: str, dataset: str, number: int, seed: int, epochs: int, reading: str) -> dict[str, str]:
-    """Train one row with one seed and write its file, unless it is there; an interrupted run goes on from its checkpoint."""
+    """Train one row with one seed and write its file, unless it is there; an interrupted run goes on from its checkpoint.
+
+    A braked run does until its brake goes on what the same run without the brake does. So that one leaves the checkpoint from
+    which the braked one goes on; without it the braked one begins at the beginning, with the same result.
+    """
     path = Path(folder) / f"{number:02d}_{seed}.npz"
     if not path.exists():
         row, data = settings(dataset)[number], datasets.load(dataset)
-        checkpoint = path.with_suffix(".checkpoint.npz")
-        run = build(row, data, epochs=epochs, seed=seed, reading=reading, checkpoint=checkpoint)
-        for _ in run:
-            pass
+        run = build(row, data, epochs=epochs, seed=seed, reading=reading, checkpoint=_checkpoint(path))
+        twin, its_path = _braked_twin(dataset, number), Path(folder) / f"{number + 1:02d}_{seed}.npz"
+        for record in run:
+            if twin and _parts(record, twin, run) and not (its_path.exists() or _checkpoint(its_path).exists()):
+                recordings.save_state(_checkpoint(its_path), braked_state(run, twin, data, reading=reading))
         _save(path, run, row, reading, data)
-        checkpoint.unlink(missing_ok=True)
+        _checkpoint(path).unlink(missing_ok=True)
     return {"path": str(path)}
+
+
+def braked_state(
+    run: training.Fit, row: Mapping[str, Any], data: datasets.Dataset, *, reading: str = "implied"
+) -> dict[str, Any]:
+    """The state that the braked run of a row would have where the run without the brake stands, at the end of an epoch."""
+    twin = build(row, data, epochs=run.epochs, seed=run.seed, reading=reading)
+    own = twin.state_dict()
+    records = [(*numbers, metrics | {"braked": 0.0}, diverged) for *numbers, metrics, diverged in run.state_dict()["records"]]
+    twin.load_state_dict(run.state_dict() | {name: own[name] for name in ("settings", "schedulers")} | {"records": records})
+    brake, losses = (
+        twin.schedulers[0],
+        [record.metrics["train_loss"] for record in run.records if "train_loss" in record.metrics],
+    )
+    brake.start(losses[0])
+    for loss in losses[1:]:
+        brake.step(loss)
+    return twin.state_dict()
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
@@ -309,6 +332,22 @@ def _optimizer(model: torch.nn.Module, row: Mapping[str, Any], reading: str) -> 
     if row["optimizer"] in ("matched_sgd", "step_decay"):
         return torch.optim.SGD(model.parameters(), **optim.sgd_settings(*ball, scheme="exponential"))
     return optim.PortHamiltonian(model.parameters(), ball[0], mass=ball[1], friction=ball[2])
+
+
+def _checkpoint(path: Path) -> Path:
+    return path.with_suffix(".checkpoint.npz")
+
+
+def _braked_twin(dataset: str, number: int) -> dict[str, Any] | None:
+    """The braked row that follows the row of a ball without brake."""
+    row, *following = settings(dataset)[number : number + 2]
+    return following[0] if row["optimizer"] == "phs" and following else None
+
+
+def _parts(record: training.Record, twin: Mapping[str, Any], run: training.Fit) -> bool:
+    """Whether the brake of the twin goes on after this record, or never will."""
+    ended = record.epoch == run.epochs and not record.diverged
+    return record.step > 0 and (ended or record.metrics.get("train_loss", math.inf) <= twin["brake_at"])
 
 
 def _by_run(records: Sequence[training.Record]) -> dict[str, list[training.Record]]:
