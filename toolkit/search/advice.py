@@ -98,15 +98,19 @@ def scores(redundant_units: int, units: int, *, layer: int, hidden: int) -> dict
     }
 
 
-def proposals(model: nn.Sequential, *, relative: float = 0.005, absolute: float = 0.3) -> list[Proposal]:
+def proposals(
+    model: nn.Sequential, *, relative: float = 0.005, absolute: float = 0.3, values: Sequence[Tensor] | None = None
+) -> list[Proposal]:
     """Every operation that can be done to the hidden layers, the most promising first; of equal ones the smaller network.
 
     Args:
         model: as `surgery` takes it.
         relative: threshold ε₁, see `redundant`.
         absolute: threshold ε₂.
+        values: `singular_values(model)`, where they are known already.
     """
-    found, values = [], singular_values(model)
+    values = singular_values(model) if values is None else values
+    found = []
     for layer, (spectrum, units) in enumerate(zip(values, sequence.widths(model), strict=False)):
         few = redundant(spectrum, relative=relative, absolute=absolute)
         score = scores(few, units, layer=layer + 1, hidden=len(values))

@@ -64,6 +64,7 @@ class Record:
         parameters: of the network.
         metrics: `train_loss`, `validation_loss` and `validation_accuracy`; of a candidate also `gain`, `fraction`, `score`.
         proposals: what could be done to the branch, for the kind "proposals".
+        singular_values: of its hidden layers, likewise.
         kept: branches that go on, for the kind "decision".
         accepted: whether the decision was an improvement, or the last that was allowed.
     """
@@ -80,6 +81,7 @@ class Record:
     parameters: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     proposals: tuple[Mapping[str, Any], ...] = ()
+    singular_values: tuple[tuple[float, ...], ...] = ()
     kept: tuple[int, ...] = ()
     accepted: bool = True
 
@@ -243,8 +245,12 @@ class Surgeon:
         """Operate, let recover, score; gives pairs of branch and score."""
         operated = []
         for parent in parents:
-            ranked = self._timed(advice.proposals, parent.model, **self.thresholds)
-            yield self._record("proposals", parent, proposals=tuple(asdict(one) for one in ranked))
+            values = self._timed(advice.singular_values, parent.model)
+            ranked = self._timed(advice.proposals, parent.model, **self.thresholds, values=values)
+            yield self._record(
+                "proposals", parent, proposals=tuple(asdict(one) for one in ranked),
+                singular_values=tuple(tuple(spectrum.tolist()) for spectrum in values),
+            )  # fmt: skip
             selected = self._selected(parent, ranked, tried, attempt)
             operated += [self._timed(self._operated, parent, proposal) for proposal in selected]
         of = {parent.number: parent for parent in parents}
