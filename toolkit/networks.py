@@ -73,6 +73,50 @@ def dense(
     return nn.Sequential(*layers[:-1])
 
 
+VGG_BLOCKS = ((64,), (64,), (128, 128), (256, 256), (512, 512))  # channels of the convolutions, max pooling between blocks
+VGG_DENSE = (4096, 2048)
+
+
+def vgg(
+    input_shape: Sequence[int] = (3, 2000, 2500), outputs: int = 1, *, shrink: int = 1, seed: int | None = None
+) -> nn.Sequential:
+    """The network like VGG16 of Burghoff, Fig. 7.1: eight 3x3 convolutions, max pooling, three dense layers, ReLU.
+
+    The figure does not say how the pictures become vectors. Flattening sections of 2500x2000 pixels would need 4e10 weights in
+    the first dense layer, 160 GB, more than the graphics cards of the document hold, so here each channel is averaged; images
+    of every size pass. Weights begin as in Keras, which the document used (Glorot and Bengio 2010, biases 0).
+
+    Args:
+        input_shape: channels, height and width [pixels] of one image, at least (1, 16, 16).
+        outputs: number of outputs, without activation.
+        shrink: divides the widths of all hidden layers, a power of two up to 32; 8 is a size to teach with.
+        seed: of the weights; None draws from torch's global generator.
+
+    Returns:
+        A network from `(b, c, h, w)` to `(b, outputs)`.
+
+    >>> [sum(weight.numel() for weight in vgg(shrink=shrink).parameters()) for shrink in (1, 8)]
+    [15179329, 238473]
+    """
+    if shrink not in (1, 2, 4, 8, 16, 32):
+        raise ValueError(f"shrink must be a power of two from 1 to 32, got {shrink!r}")
+    channels, _, _ = _image_shape(input_shape, least=16)
+    layers: list[nn.Module] = []
+    with _seeded(seed):
+        for number, block in enumerate(VGG_BLOCKS):
+            layers += [nn.MaxPool2d(2)] if number else []
+            for width in block:
+                layers += [nn.Conv2d(channels, width // shrink, 3, padding=1), nn.ReLU()]
+                channels = width // shrink
+        head = dense(channels, [width // shrink for width in VGG_DENSE], outputs)
+        network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), *head)
+        for layer in network:
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)
+    return network
+
+
 def _image_shape(input_shape: Sequence[int], least: int) -> tuple[int, int, int]:
     if len(input_shape) != 3 or input_shape[0] < 1 or min(input_shape[1:]) < least:
         raise ValueError(

@@ -8,11 +8,12 @@ ask no further; to pause is to wait before asking; what may be changed during a 
 is read at every step. The data lie on the device, a batch is a slice of the shuffled epoch.
 """
 
-from toolkit.training.evaluation import METRICS, accuracy, evaluate
+from toolkit.training.evaluation import METRICS, accuracy, evaluate, outputs
 from toolkit.training.fit import Data, Fit, Record, choose_device, fit, race
 from toolkit.training.randomness import shuffled
 from toolkit.training.stopping import EarlyStopping
 
 __all__ = [
-    "METRICS", "Data", "EarlyStopping", "Fit", "Record", "accuracy", "choose_device", "evaluate", "fit", "race", "shuffled",
+    "METRICS", "Data", "EarlyStopping", "Fit", "Record", "accuracy", "choose_device", "evaluate", "fit", "outputs", "race",
+    "shuffled",
 ]  # fmt: skip

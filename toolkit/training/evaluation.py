@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 BATCH = 1024
+MOST_NUMBERS = 2**24  # of inputs in a batch: one whole slide, or BATCH images of 3x72x72
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -45,14 +46,34 @@ def evaluate(
     {'accuracy': 0.5}
     """
     inputs, targets = split
+    values = outputs(model, inputs, normalise=normalise)
+    return {name: float(function(values, targets.to(values.device))) for name, function in metrics.items()}
+
+
+@torch.no_grad()
+def outputs(model: nn.Module, inputs: Tensor, *, normalise: Callable[[Tensor], Tensor] = lambda inputs: inputs) -> Tensor:
+    """What the model in evaluation mode makes of all inputs, batch by batch on the model's device.
+
+    Args:
+        model: a module; its mode is given back as it was.
+        inputs: `(n, ...)` in their stored type.
+        normalise: applied to each batch of inputs, `data.normalise`.
+
+    Returns:
+        `(n, ...)` in float32 or wider.
+
+    >>> outputs(nn.Linear(3, 2), torch.zeros(4, 3)).shape
+    torch.Size([4, 2])
+    """
+    device = next((weight.device for weight in model.parameters()), inputs.device)
+    size = max(1, min(BATCH, MOST_NUMBERS // max(1, inputs[:1].numel())))
     was_training = model.training
     model.eval()
     try:
-        outputs = torch.cat([model(normalise(batch)) for batch in inputs.split(BATCH)])
+        values = torch.cat([model(normalise(batch.to(device))) for batch in inputs.split(size)])
     finally:
         model.train(was_training)
-    outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))  # bfloat16 is too coarse for a mean
-    return {name: float(function(outputs, targets.to(outputs.device))) for name, function in metrics.items()}
+    return values.to(torch.promote_types(values.dtype, torch.float32))  # bfloat16 is too coarse for a mean
 
 
 def metric_functions(metrics: Sequence[str | Callable]) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from toolkit import recordings
 from toolkit.training.evaluation import evaluate, metric_functions
-from toolkit.training.randomness import generator, global_generators, mixed, shuffled, undisturbed
+from toolkit.training.randomness import generator, global_generators, mixed, shuffled, shuffled_rows, undisturbed
 from toolkit.training.settings import check_companions, check_training, whole
 from toolkit.training.stopping import EarlyStopping
 
@@ -69,6 +69,7 @@ def fit(
     scheduler: Any = None,
     stopping: EarlyStopping | None = None,
     augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    order: Callable[..., Tensor] = shuffled_rows,
     device: str | torch.device = "auto",
     precision: Literal["auto", "float32", "bf16"] = "auto",
     seed: int = 0,
@@ -93,6 +94,8 @@ def fit(
             `monitor` attribute is given that metric; `ReduceLROnPlateau` gets the validation loss.
         stopping: ends the run early.
         augment: `augment(inputs, generator)` on each training batch in its stored type.
+        order: `order(targets, seed=..., epoch=...)` gives the numbers of the n training samples in the order of an epoch, of
+            which the batches are taken in turn; a sample may come twice or not at all. By default a random permutation.
         device: "auto" (CUDA, then MPS, then CPU) or a torch device.
         precision: "float32", or "bf16" for autocast; "auto" is float32, since the documents' networks are too small to gain.
         seed: of the order of the samples, of augmentation and dropout.
@@ -108,8 +111,8 @@ def fit(
     """
     return Fit(
         model, data, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, metrics=metrics, scheduler=scheduler,
-        stopping=stopping, augment=augment, device=device, precision=precision, seed=seed, checkpoint=checkpoint, every=every,
-        compiled=compiled,
+        stopping=stopping, augment=augment, order=order, device=device, precision=precision, seed=seed, checkpoint=checkpoint,
+        every=every, compiled=compiled,
     )  # fmt: skip
 
 
@@ -123,8 +126,8 @@ class Fit(Iterator[Record]):
     """
 
     def __init__(
-        self, model, data, *, loss, optimizer, epochs, batch_size, metrics, scheduler, stopping, augment, device, precision,
-        seed, checkpoint, every, compiled,
+        self, model, data, *, loss, optimizer, epochs, batch_size, metrics, scheduler, stopping, augment, order, device,
+        precision, seed, checkpoint, every, compiled,
     ):  # fmt: skip
         self.epochs, self.batch_size = whole("epochs", epochs, 0), whole("batch_size", batch_size, 1)
         self.every = None if every is None else whole("every", every, 1)
@@ -132,11 +135,11 @@ class Fit(Iterator[Record]):
         self.metrics = metric_functions(metrics)
         self.schedulers = [] if scheduler is None else list(scheduler) if isinstance(scheduler, list | tuple) else [scheduler]
         check_training(model, data, loss, optimizer, precision)
-        check_companions(optimizer, self.schedulers, stopping, augment, ("loss", *self.metrics))
+        check_companions(optimizer, self.schedulers, stopping, augment, order, ("loss", *self.metrics))
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.device = choose_device(device)
         self.model, self.optimizer, self.loss = model.to(self.device), optimizer, loss
-        self.stopping, self.augment, self.bf16 = stopping, augment, precision == "bf16"
+        self.stopping, self.augment, self.order, self.bf16 = stopping, augment, order, precision == "bf16"
         self.normalise = getattr(data, "normalise", _unchanged)
         self.train = tuple(part.to(self.device) for part in data.train)
         self.validation = tuple(part.to(self.device) for part in data.validation)
@@ -185,7 +188,7 @@ class Fit(Iterator[Record]):
         if not self.records:
             yield self._initial_metrics()
         while self.epoch < self.epochs and not self.ended:
-            order = shuffled(len(self.train[0]), seed=self.seed, epoch=self.epoch).to(self.device)
+            order = self._ordered()
             while len(self._losses) < self.steps_per_epoch:
                 self._train(order, self._next_stop())
                 if len(self._losses) < self.steps_per_epoch or not math.isfinite(self._mean_loss(self._recorded)):
@@ -193,6 +196,14 @@ class Fit(Iterator[Record]):
                 if self.ended:
                     return
             yield self._end_epoch()
+
+    def _ordered(self) -> Tensor:
+        """Numbers of the samples in the order of this epoch."""
+        n = len(self.train[0])
+        order = self.order(self.train[1], seed=self.seed, epoch=self.epoch)
+        if order.shape != (n,):
+            raise ValueError(f"order: must give one number for each of {n:,} samples, gave shape {tuple(order.shape)}")
+        return order.to(self.device)
 
     def _next_stop(self) -> int:
         """Number of the batch of this epoch before which the next record is due."""

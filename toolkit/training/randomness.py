@@ -19,6 +19,11 @@ def shuffled(n: int, *, seed: int, epoch: int) -> Tensor:
     return torch.randperm(n, generator=generator("order", seed, epoch))
 
 
+def shuffled_rows(targets: Tensor, *, seed: int, epoch: int) -> Tensor:
+    """`shuffled` for as many samples as there are targets: the order that `fit` takes unless it is given another."""
+    return shuffled(len(targets), seed=seed, epoch=epoch)
+
+
 def generator(stream: str, seed: int, number: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one epoch or one step of a stream."""
     return torch.Generator(device).manual_seed(mixed(stream, seed, number))

@@ -46,7 +46,9 @@ def _check_split(name: str, split: Any) -> None:
         raise ValueError(f"data.{name} is empty")
 
 
-def check_companions(optimizer: Any, schedulers: Sequence[Any], stopping: Any, augment: Any, validated: Sequence[str]) -> None:
+def check_companions(
+    optimizer: Any, schedulers: Sequence[Any], stopping: Any, augment: Any, order: Any, validated: Sequence[str]
+) -> None:
     """Raise where what goes along with the training cannot act on it; `validated` names the metrics of the validation set."""
     known = ("train_loss", "batch_loss", *(f"validation_{name}" for name in validated))
     for scheduler in schedulers:
@@ -61,6 +63,8 @@ def check_companions(optimizer: Any, schedulers: Sequence[Any], stopping: Any, a
         _check_monitor("stopping", stopping, known)
     if augment is not None and not callable(augment):
         raise TypeError(f"augment must be a function of inputs and generator, got {augment!r}")
+    if not callable(order):
+        raise TypeError(f"order must be a function of targets, seed and epoch, got {order!r}")
 
 
 def _check_monitor(name: str, follower: Any, known: Sequence[str]) -> None:

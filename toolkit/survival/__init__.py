@@ -1,0 +1,16 @@
+"""Survival analysis with networks: time to an event that not every subject has had (Burghoff, chapter 7).
+
+    from toolkit.survival import cox, metrics
+
+    loss = cox.cox_loss(log_hazard, time, event)
+    metrics.concordance_index(time, event, log_hazard)
+
+=============  ===========================================================================
+`cox`          partial likelihood, baseline hazard, survival curves
+`network`      a network that is trained by it through `training.fit`
+`metrics`      concordance, ROC curves, Brier score, calibration, Kaplan-Meier, intervals
+=============  ===========================================================================
+
+Everywhere `time` holds the time to the event or, where `event` is 0, the time for which the subject was seen without one.
+A larger log hazard means an earlier event.
+"""
