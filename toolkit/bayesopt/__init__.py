@@ -1,0 +1,32 @@
+"""Design of experiments by Bayesian optimisation (Zhao, sections 2.5.3 and 4.1).
+
+    space = bayesopt.grid({"time [min]": (10, 30, 60, 480), "temperature [°C]": (800, 900, 1000, 1100)}, log=["time [min]"])
+    campaign = bayesopt.Campaign(space, bayesopt.Objective("conductivity", "S/cm", log=True), acquisition="ucb")
+    campaign.record(past, past_conductivities)
+    proposals = campaign.ask(5)
+    campaign.tell(proposals, measured_conductivities)
+
+=============  ==============================================================================
+`space`        variables, objectives and candidates with units
+`campaign`     ask, expand, predict, keep
+`history`      tell and record: the experiments made and asked for
+`logbook`      experiments as .csv and .xlsx
+`acquisition`  EI, UCB and PI as formulas
+`process`      Gaussian processes, many at once: evidence, fit, posterior
+`surrogate`    the process of one objective, the kriging believer, samples
+`rounds`       a campaign on a laboratory that answers at once, record by record
+`virtual`      virtual experiments (Fig. 4.2), all campaigns as one batch
+`joint`        what comes from BoTorch: batches as a whole, several objectives; imported when used
+=============  ==============================================================================
+"""
+
+from toolkit.bayesopt.campaign import Campaign, Proposal
+from toolkit.bayesopt.process import Prior
+from toolkit.bayesopt.rounds import Round, rounds
+from toolkit.bayesopt.space import Objective, Space, Variable, grid
+from toolkit.bayesopt.virtual import Tries, random_baseline, virtual_experiments, wilson_interval
+
+__all__ = [
+    "Campaign", "Objective", "Prior", "Proposal", "Round", "Space", "Tries", "Variable", "grid", "random_baseline", "rounds",
+    "virtual_experiments", "wilson_interval",
+]  # fmt: skip
