@@ -16,10 +16,13 @@ METHOD = FOUNDATION | {"population", "sweep"}
 MAY_IMPORT = {
     "": set(),  # toolkit/__init__.py
     "datasets": set(),
+    "datasets.sintering": {"datasets", "published"},
     "training": {"recordings"},
     "optim": set(),
     "networks": set(),
     "published": set(),
+    "workflow": {"datasets"},
+    "network_ideas": {"training"},
     "recordings": set(),
     "doctor": {"datasets"},
     "landscapes": {"optim"},

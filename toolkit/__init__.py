@@ -2,11 +2,15 @@
 
 =====================================================  ===========================================
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
+Schiessler et al.: neural network surgery              `search`
+Burghoff, chapter 7: survival analysis                 `survival`
 Every chapter on images: data sets and their splits    `datasets`
 Every chapter: training, an iterator of records        `training`
 Every chapter: many settings as one training           `population`
 Every chapter: many settings on cores or a cluster     `sweep`
 Every chapter: runs that are saved and played again    `recordings`
+Zhao, chapters 2 and 3: classical models, workflow     `workflow`, `network_ideas`
+Zhao, section 4.1: design of experiments               `bayesopt`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
 Every picture                                          `figures`
@@ -23,8 +27,8 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "datasets", "doctor", "figures", "landscapes", "networks", "optim", "panels", "population", "published", "recordings",
-    "studies", "sweep", "training",
+    "bayesopt", "datasets", "doctor", "figures", "landscapes", "network_ideas", "networks", "optim", "panels", "population", "published",
+    "recordings", "search", "studies", "survival", "sweep", "training", "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 

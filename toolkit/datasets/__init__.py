@@ -12,6 +12,10 @@
 `files`, `archives`, `download`, `forms`      finding, unpacking in memory, fetching, which files make a set
 `idx`, `cifar`, `norb`, `matlab`, `npz`,      one file format each
 `image_files`
+`conductivities`, `elements`                  solid electrolytes, chemical formulas and features of compositions
+`survival`                                    tables of subjects with censoring, published ones and one's own
+`patients`, `sections`                        simulated patients of two clinics, and the pictures of their scanners
+`slides`                                      whole-slide images
 `augmentation`                                shifts and flips on the device
 ============================================  =========================================================
 """

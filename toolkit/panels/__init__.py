@@ -1,7 +1,17 @@
 """Panels: widgets that drive a run and draw it while it happens. The only part of the toolkit that needs Jupyter."""
 
 from toolkit.panels.landscape import LandscapePanel
+from toolkit.panels.maps import MapPanel
+from toolkit.panels.models import ModelPanel
+from toolkit.panels.network_ideas import NetworkIdeaPanel
 from toolkit.panels.optimizer import OptimizerPanel
+from toolkit.panels.spectra_components import ComponentsPanel
+from toolkit.panels.spectra_decomposition import DecompositionPanel
+from toolkit.panels.spectra_identification import IdentificationPanel
 from toolkit.panels.study import StudyPanel
+from toolkit.panels.surgeon import OperationPanel, SurgeonPanel
 
-__all__ = ["LandscapePanel", "OptimizerPanel", "StudyPanel"]
+__all__ = [
+    "ComponentsPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "ModelPanel",
+    "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
+]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from toolkit.studies import phs
+from toolkit.studies import alloys, mnist_survival, phs
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -15,20 +15,53 @@ def main(arguments: list[str] | None = None) -> None:
     study = studies.add_parser("phs", help="Tables 3.1 and 3.2 of Burghoff: the heavy ball on CIFAR-10 and Fashion-MNIST")
     study.add_argument("--dataset", choices=tuple(phs.TABLES), default="fashion_mnist")
     study.add_argument("--reading", choices=phs.READINGS, default="implied", help="of the friction column")
-    study.add_argument("--epochs", type=int, default=50)
-    study.add_argument("--seeds", type=int, default=3, help="how many")
     study.add_argument("--rows", type=int, nargs="*", help="numbers of rows of the table, from 0; all without this")
+    _add_common(study, _phs, epochs=50, seeds=3)
+    study = studies.add_parser(
+        "mnist_survival", help="Burghoff, chapter 7: the public experiment on survival times of MNIST digits"
+    )
+    _add_common(study, _mnist_survival, epochs=mnist_survival.EPOCHS, seeds=5)
+    study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
+    _add_places(study, _alloys)
+    chosen = parser.parse_args(arguments)
+    chosen.recordings.mkdir(parents=True, exist_ok=True)
+    chosen.run(chosen)
+
+
+def _add_common(study: argparse.ArgumentParser, run, *, epochs: int, seeds: int) -> None:
+    study.add_argument("--epochs", type=int, default=epochs)
+    study.add_argument("--seeds", type=int, default=seeds, help="how many")
     study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
+    _add_places(study, run)
+
+
+def _add_places(study: argparse.ArgumentParser, run) -> None:
     study.add_argument("--folder", type=Path, default=Path("build/studies"), help="for the files of single runs")
     study.add_argument("--recordings", type=Path, default=Path("notebooks/recordings"), help="where the joined file goes")
-    chosen = parser.parse_args(arguments)
+    study.set_defaults(run=run)
+
+
+def _phs(chosen: argparse.Namespace) -> None:
     name = f"{chosen.dataset}_{chosen.reading}"
-    chosen.recordings.mkdir(parents=True, exist_ok=True)
     for path in phs.record(
         chosen.folder / name, dataset=chosen.dataset, epochs=chosen.epochs, seeds=range(chosen.seeds), reading=chosen.reading,
         only=chosen.rows, workers=chosen.workers,
     ):  # fmt: skip
         phs.merge(path.parent, chosen.recordings / f"phs_{name}.npz")
+        print(path, flush=True)
+
+
+def _mnist_survival(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / "mnist_survival"
+    for path in mnist_survival.record(folder, epochs=chosen.epochs, seeds=range(chosen.seeds), workers=chosen.workers):
+        mnist_survival.join(folder, chosen.recordings / "mnist_survival.npz")
+        print(path, flush=True)
+
+
+def _alloys(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / "alloys"
+    for path in alloys.record(folder):
+        alloys.merge(folder, chosen.recordings / "tofsims_alloys.npz")
         print(path, flush=True)
 
 
