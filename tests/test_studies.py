@@ -244,7 +244,7 @@ def test_a_failed_run_is_named_after_the_others(digits, tmp_path, monkeypatch):
     monkeypatch.setattr(phs, "build", breaks_on_seed_0)
     done = phs.record(tmp_path, dataset="cifar10", epochs=1, seeds=[0, 1], only=[0])
     assert next(done).name == "00_1.npz"
-    with pytest.raises(RuntimeError, match="row 0, seed 0: (.|\\n)*planted"):
+    with pytest.raises(RuntimeError, match="number 0, seed 0: (.|\\n)*planted"):
         next(done)
 
 

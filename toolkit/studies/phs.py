@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit
 from torch.nn import functional
 
-from toolkit import datasets, networks, optim, published, recordings, sweep, training
+from toolkit import datasets, networks, optim, published, recordings, training
+from toolkit.studies import running
 
 TABLES = {"fashion_mnist": "burghoff_table_3_2_phs_fashionmnist", "cifar10": "burghoff_table_3_1_phs_cifar10"}
 READINGS = ("implied", "printed")
@@ -141,15 +141,8 @@ def record(
     Path(folder).mkdir(parents=True, exist_ok=True)
     numbers = range(len(rows(dataset))) if only is None else only
     common = {"folder": str(folder), "dataset": dataset, "epochs": epochs, "reading": reading}
-    runs = [common | {"number": number, "seed": seed} for seed, number in itertools.product(seeds, numbers)]
-    failed = []
-    for done in sweep.run(record_run, runs, workers=workers, progress=False):
-        if done.error:
-            failed.append(f"row {done.settings['number']}, seed {done.settings['seed']}: {done.error}")
-        else:
-            yield Path(done.result["path"])
-    if failed:
-        raise RuntimeError("\n".join(failed))
+    wanted = [common | {"number": number, "seed": seed} for seed, number in itertools.product(seeds, numbers)]
+    return running.done(record_run, wanted, workers=workers, name=("number", "seed"))
 
 
 def record_run(folder: str, dataset: str, number: int, seed: int, epochs: int, reading: str) -> dict[str, str]:
@@ -161,13 +154,13 @@ def record_run(folder: str, dataset: str, number: int, seed: int, epochs: int, r
     path = Path(folder) / f"{number:02d}_{seed}.npz"
     if not path.exists():
         row, data = settings(dataset)[number], datasets.load(dataset)
-        run = build(row, data, epochs=epochs, seed=seed, reading=reading, checkpoint=_checkpoint(path))
+        run = build(row, data, epochs=epochs, seed=seed, reading=reading, checkpoint=running.checkpoint(path))
         twin, its_path = _braked_twin(dataset, number), Path(folder) / f"{number + 1:02d}_{seed}.npz"
         for record in run:
-            if twin and _parts(record, twin, run) and not (its_path.exists() or _checkpoint(its_path).exists()):
-                recordings.save_state(_checkpoint(its_path), braked_state(run, twin, data, reading=reading))
+            if twin and _parts(record, twin, run) and not (its_path.exists() or running.checkpoint(its_path).exists()):
+                recordings.save_state(running.checkpoint(its_path), braked_state(run, twin, data, reading=reading))
         _save(path, run, row, reading, data)
-        _checkpoint(path).unlink(missing_ok=True)
+        running.checkpoint(path).unlink(missing_ok=True)
     return {"path": str(path)}
 
 
@@ -195,19 +188,7 @@ def merge(folder: str | Path, path: str | Path) -> None:
     Raises:
         FileNotFoundError: the folder holds no finished run.
     """
-    files = [file for file in sorted(Path(folder).glob("[0-9]*_[0-9]*.npz")) if "checkpoint" not in file.name]
-    if not files:
-        raise FileNotFoundError(f"{folder}: no finished run")
-    new = {file.stem: recordings.load(file, record=training.Record) for file in files}
-    newest = new[max(new, key=lambda name: new[name].provenance["date"])]
-    by_run = {name: run.settings for name, run in new.items()}
-    records = [replace(record, run=name) for name, run in new.items() for record in run.records]
-    if Path(path).exists():
-        old = recordings.load(path, record=training.Record)
-        by_run = old.settings | by_run
-        records += [record for record in old.records if record.run not in new]
-    records.sort(key=lambda record: (record.run, record.step))
-    recordings.save(path, records, settings=dict(sorted(by_run.items())), title=newest.title, provenance=newest.provenance)
+    running.join(folder, path, record=training.Record)
 
 
 def results(path: str | Path) -> pd.DataFrame:
@@ -334,10 +315,6 @@ def _optimizer(model: torch.nn.Module, row: Mapping[str, Any], reading: str) -> 
     return optim.PortHamiltonian(model.parameters(), ball[0], mass=ball[1], friction=ball[2])
 
 
-def _checkpoint(path: Path) -> Path:
-    return path.with_suffix(".checkpoint.npz")
-
-
 def _braked_twin(dataset: str, number: int) -> dict[str, Any] | None:
     """The braked row that follows the row of a ball without brake."""
     row, *following = settings(dataset)[number : number + 2]
@@ -407,7 +384,7 @@ def _gain(
     by_seed = [braked[seed]["accuracy"] - free[seed]["accuracy"] for seed in braked if seed in free]
     over_decay = [braked[seed]["accuracy"] - decayed[seed]["accuracy"] for seed in braked if seed in decayed]
     reached = sum(not math.isnan(run["braked_in"]) for run in braked.values())
-    mean, low, high = _interval(by_seed)
+    mean, low, high = running.interval(by_seed)
     verdict = "holds" if low >= CLAIMED_GAIN else "does not hold" if high < CLAIMED_GAIN else "undecided"
     return {
         **{key: row[key] for key in KEYS if key != "optimizer"},
@@ -420,15 +397,6 @@ def _gain(
         "over_step_decay": float(np.mean(over_decay)) if over_decay else math.nan,
         "verdict": verdict if reached else "goal never reached",
     }
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Mean and the 95 % bounds of it by Student's distribution; no bounds for fewer than two values."""
-    count = len(values)
-    if count < 2:
-        return (values[0] if count else math.nan), math.nan, math.nan
-    mean, half = float(np.mean(values)), float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
-    return mean, mean - half, mean + half
 
 
 def _averaged(members: Sequence[Sequence[Sequence[training.Record]]], at: training.Record) -> training.Record:
