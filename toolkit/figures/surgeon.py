@@ -11,7 +11,6 @@ import numpy as np
 from toolkit.figures import colours, frame
 
 SIZE = (320, 246)
-BASELINE = -1  # number of the branch that is trained without surgery
 SIGNS = {
     "identity": "=",
     "add neurons": "+",
@@ -26,7 +25,7 @@ def search_frame(records: Sequence[Any], *, absolute: float, relative: float) ->
     """Accuracy of all branches, shapes on the way to the best one, latest candidates and singular values, as a live frame.
 
     Args:
-        records: of `search.surgeon`; a branch of the number `BASELINE` is the network without surgery.
+        records: of `search.surgeon`; a branch of a number below 0 is the network without surgery.
         absolute: threshold ε₂ of the advice.
         relative: threshold ε₁.
 
@@ -94,7 +93,7 @@ def function_frame(x: np.ndarray, before: np.ndarray, after: np.ndarray, values:
 
 def _best(trained: Sequence[Any]) -> Any:
     """The last record of the branch that is ahead at the latest epoch."""
-    operated = [record for record in trained if record.branch != BASELINE]
+    operated = [record for record in trained if record.branch >= 0]
     latest = [record for record in operated if record.epoch == operated[-1].epoch]
     return max(latest, key=_accuracy, default=None)
 
@@ -130,7 +129,7 @@ def _curves(records: Sequence[Any]) -> dict[int, tuple[list[float], list[float]]
     for record in records:
         if record.kind != "epoch":
             continue
-        start = [ends[record.parent]] if record.parent in ends and record.parent != BASELINE else []
+        start = [ends[record.parent]] if record.parent in ends and record.parent >= 0 else []
         epochs, values = curves.setdefault(record.branch, ([point[0] for point in start], [point[1] for point in start]))
         epochs.append(record.epoch)
         values.append(_accuracy(record))
@@ -139,7 +138,7 @@ def _curves(records: Sequence[Any]) -> dict[int, tuple[list[float], list[float]]
 
 
 def _style(branch: int, line: set[int]) -> tuple[str, float]:
-    if branch == BASELINE:
+    if branch < 0:
         return colours.GREY, 1.8
     return (colours.BLUE, 2.2) if branch in line else (colours.SKY, 1.0)
 
@@ -149,7 +148,7 @@ def _accuracies(records: Sequence[Any], best: Any) -> str:
     lines = []
     for branch, (epochs, values) in sorted(_curves(records).items(), key=lambda one: one[0] in line):
         colour, width = _style(branch, line)
-        label = "without surgery" if branch == BASELINE else f"branch {branch}"
+        label = "without surgery" if branch < 0 else f"branch {branch}"
         lines.append(frame.Line(epochs, values, label, colour, width=width))
     marks = [
         (record.epoch, frame.FAINT, f"decision after epoch {record.epoch}") for record in records if record.kind == "proposals"
@@ -171,7 +170,7 @@ def _shapes(records: Sequence[Any], best: Any) -> str:
     title = '<text x="8" y="14" font-weight="600">shapes on the way to the best</text>'
     rows = []
     if best is not None:
-        first = next(record for record in records if record.branch != BASELINE)
+        first = next(record for record in records if record.branch >= 0)
         rows = [(0, "start", first.widths)]
         rows += [(record.epoch, _deed(record), record.widths) for record in _turns(records, best)]
     height = min(26.0, (SIZE[1] - 30) / max(1, len(rows)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toolkit import datasets, networks, optim, training
+from toolkit import datasets, networks, optim, recordings, training
 from toolkit.figures import surgeon as figures
 from toolkit.panels.controls import choice, log_slider, slider, whole_slider
 from toolkit.panels.images import chosen_data, data_code, data_controls
 from toolkit.panels.panel import Panel
 from toolkit.search import advice, sequence, surgery
-from toolkit.search.surgeon import Record, Surgeon
+from toolkit.search.surgeon import BASELINE, Record, Surgeon
+from toolkit.studies import surgery as study
 
 STARTS = {"small 10": (10,), "medium 10-10-10": (10, 10, 10), "large 300-100-100": (300, 100, 100)}
 ADVISED = "as advised"
@@ -89,9 +92,17 @@ class SurgeonPanel(Panel):
         self._offer(())
         return self._side_by_side()
 
+    def recording(self, path: str | Path) -> recordings.Recording:
+        """A search of this panel, or of the recorded runs of Table 3 the one with the start and the seed that are set."""
+        if not study.is_recording(path):
+            return super().recording(path)
+        settings, records = study.search(path, topology=self.settings["start"].partition(" ")[0], seed=self.settings["seed"])
+        chosen = settings | {"start": self.settings["start"], "scale": "published"}
+        return replace(recordings.load(path), title=self.title, settings=chosen, records=records)
+
     def draw(self, records: list[Record]) -> str:
         """Accuracies, shapes, candidates and singular values."""
-        settings = self.ran_with if records else self.settings
+        settings = self.settings | (self.ran_with if records else {})
         return figures.search_frame(records, absolute=settings["absolute"], relative=settings["relative"])
 
     def status(self, record: Record) -> str:
@@ -136,7 +147,7 @@ class SurgeonPanel(Panel):
             if record.epoch:
                 widths = tuple(sequence.widths(run.model)[:-1])
                 yield Record(
-                    "epoch", int(record.epoch), record.seconds, figures.BASELINE, figures.BASELINE, "identity", -1, 0, widths,
+                    "epoch", int(record.epoch), record.seconds, BASELINE, BASELINE, "identity", -1, 0, widths,
                     sequence.parameters(run.model), {"validation_accuracy": record.metrics["validation_accuracy"]},
                 )  # fmt: skip
 

@@ -84,6 +84,8 @@ def parameters(model: nn.Module) -> int:
 def with_weights(layer: nn.Module, weight: Tensor, bias: Tensor | None, **changed: Any) -> nn.Module:
     """A layer like this one with other weights, and so perhaps another width; no random number is drawn.
 
+    The weights lie in memory as those of a new layer do, for products of others differ in the last digit.
+
     Args:
         layer: dense or convolution.
         weight: `(out, in)` or `(out, in, h, w)`.
@@ -93,7 +95,7 @@ def with_weights(layer: nn.Module, weight: Tensor, bias: Tensor | None, **change
     arguments = {name: getattr(layer, name) for name in ARGUMENTS[type(layer)]}
     shape = dict(zip(ARGUMENTS[type(layer)], (weight.shape[1], weight.shape[0], tuple(weight.shape[2:])), strict=False))
     made = type(layer)(**(arguments | shape | changed), bias=bias is not None, device="meta")
-    made.weight = nn.Parameter(weight.detach().clone())
+    made.weight = nn.Parameter(weight.detach().clone(memory_format=torch.contiguous_format))
     if bias is not None:
         made.bias = nn.Parameter(bias.detach().clone())
     return made.train(layer.training)

@@ -30,6 +30,7 @@ RECOVERY = {
     "split layer": 1,
 }
 COUNTERS = ("trained_epochs", "surgery_seconds", "seconds", "_born", "_idle_cycles")
+BASELINE = -1  # number of the branch under which training without surgery can stand among the records
 KINDS = ("epoch", "proposals", "candidate", "decision")
 
 
@@ -67,6 +68,7 @@ class Record:
         singular_values: of its hidden layers, likewise.
         kept: branches that go on, for the kind "decision".
         accepted: whether the decision was an improvement, or the last that was allowed.
+        run: name of the run among several.
     """
 
     kind: str
@@ -84,6 +86,7 @@ class Record:
     singular_values: tuple[tuple[float, ...], ...] = ()
     kept: tuple[int, ...] = ()
     accepted: bool = True
+    run: str = ""
 
 
 class Surgeon:
