@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, replace
 
 from toolkit import datasets
+from toolkit.datasets import patients
+from toolkit.datasets.patients import simulate
 from toolkit.panels.controls import choice, several, slider, whole_slider
 from toolkit.panels.panel import Panel
 
@@ -14,6 +16,13 @@ HANGS_AFTER = 30  # seconds
 def few_digits(n: int = 120) -> datasets.Dataset:
     """The embedded digits, a tenth of them."""
     return datasets.images.digits().subset(n, proportional=True)
+
+
+def few_patients(clinics, **settings) -> patients.Cohort:
+    """`patients.simulate` with at most 60 patients a clinic, one small slide of each."""
+    return simulate(
+        [replace(clinic, patients=min(clinic.patients, 60), slides=1.0) for clinic in clinics], **settings | {"size": (16, 16)}
+    )
 
 
 def timeless(records):

@@ -1,14 +1,11 @@
 """Censored data with many ties, and the definitions written out pair by pair."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from toolkit import networks
 from toolkit.datasets import survival
-from toolkit.survival.network import CoxLoss, CoxNetwork
 
 ROSSI = Path(__file__).parent / "rossi.csv"  # Rossi, Berk and Lenihan 1980: 432 released prisoners, weeks until an arrest
 
@@ -49,16 +46,4 @@ def pairs_by_definition(time, event, h, *, same_time):
 
 def rossi():
     """All 432 men for training."""
-    data = survival.csv(ROSSI, time="week", event="arrest", validation=0, test=0)
-    return replace(data, validation=data.train)
-
-
-def linear_fit(data, *, ties="breslow"):
-    """A linear network trained with all subjects in one batch until it stands still."""
-    network = networks.dense(data.input_shape[0], (), 1, seed=0)
-    model = CoxNetwork(network, replace(data, validation=tuple(part[:50] for part in data.train)))
-    run = model.fit(
-        epochs=100, loss=CoxLoss(reduction="events", ties=ties), batch_size=len(data.train[0]), stratified=False, metrics=(),
-        optimizer=torch.optim.SGD(network.parameters(), 0.5, momentum=0.5),
-    )  # fmt: skip
-    return model, list(run)
+    return survival.csv(ROSSI, time="week", event="arrest", validation=0, test=0)

@@ -126,3 +126,60 @@ def test_without_a_seed_the_weights_come_from_the_global_generator():
 def test_refusals(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_vgg_has_the_layers_of_the_figure_and_one_output():
+    network = networks.vgg()
+    convolutions = [layer for layer in network if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convolutions] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    names = "".join(
+        {"Conv2d": "c", "MaxPool2d": "p", "AdaptiveAvgPool2d": "a", "Linear": "d"}.get(type(each).__name__, "")
+        for each in network
+    )
+    assert names == "cpcpccpccpccaddd"
+    assert [layer.out_features for layer in network if isinstance(layer, nn.Linear)] == [4096, 2048, 1]
+    by_hand = sum(
+        9 * a * b + b for a, b in zip((3, 64, 64, 128, 128, 256, 256, 512), (64, 64, 128, 128, 256, 256, 512, 512), strict=True)
+    )
+    by_hand += 512 * 4096 + 4096 + 4096 * 2048 + 2048 + 2048 + 1
+    assert sum(weight.numel() for weight in network.parameters()) == by_hand
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 40, 50), (3, 33, 71)])
+def test_vgg_takes_images_of_every_size(shape):
+    network = networks.vgg(shape, shrink=16, seed=0)
+    assert network(torch.zeros(2, *shape)).shape == (2, 1)
+
+
+def test_vgg_begins_with_weights_as_in_keras_whose_signal_reaches_the_end():
+    network = networks.vgg(shrink=8, seed=0)
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            inputs, outputs = (layer.weight.shape[axis] * layer.weight[0, 0].numel() for axis in (1, 0))
+            assert layer.bias.abs().max() == 0
+            assert layer.weight.abs().max() <= (6 / (inputs + outputs)) ** 0.5
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.1, 1, 8).view(8, 1, 1, 1)
+    keras = network(images).std()
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.reset_parameters()
+            nn.init.zeros_(layer.bias)
+    assert keras > 50 * network(images).std()
+
+
+def test_the_weights_of_vgg_depend_on_the_seed_alone():
+    first, second, other = (networks.vgg(shrink=32, seed=seed)[0].weight for seed in (1, 1, 2))
+    assert torch.equal(first, second) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shrink": 3}, "shrink must be a power of two from 1 to 32, got 3"),
+        ({"input_shape": (3, 8, 20)}, "input_shape must be .* with sides of 16 or more"),
+    ],
+)
+def test_a_vgg_that_cannot_be_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        networks.vgg(**settings)

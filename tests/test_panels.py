@@ -11,21 +11,25 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
-from small_panels import few_digits
+from small_panels import few_digits, few_patients
 
 from toolkit import datasets, panels
+from toolkit.datasets import patients
 
 PANELS = {name: getattr(panels, name) for name in panels.__all__}
-MOST = {"epochs": 2, "steps": 60}  # what a panel may do in a run of these tests
+MOST = {  # what a panel may do in a run of these tests
+    "epochs": 2, "steps": 60, "repeats": 3, "iterations": 2, "values": 3, "folds": 2, "samples": 60, "n_estimators": 8, "most": 3,
+}  # fmt: skip
 every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PANELS))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images():
-    """Whatever data set is chosen, it is 120 digits."""
+    """Whatever data set is chosen, it is 120 digits; whatever clinics are simulated, they have 60 patients."""
     data = few_digits()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda name: data)
+        patch.setattr(patients, "simulate", few_patients)
         yield
 
 

@@ -30,7 +30,7 @@ def outcome(cohort, clinic):
     return patients.per_patient(cohort.targets[rows], cohort.targets[rows, 3])
 
 
-# The simulation -----------------------------------------------------------------------------------------------------------
+# The simulation -------------------------------------------------------------------------------------------------------
 
 
 def test_a_seed_gives_the_same_cohort_and_another_one_another(cohort):
@@ -101,7 +101,7 @@ def test_a_riskier_clinic_has_that_mean_log_hazard_and_more_events(crowd):
     torch.testing.assert_close(riskier.log_hazard, riskier.traits @ torch.tensor(patients.EFFECTS))
 
 
-# What a scanner shows -------------------------------------------------------------------------------------------------------
+# What a scanner shows -------------------------------------------------------------------------------------------------
 
 
 def test_scanners_show_the_same_sections_in_other_colours():
@@ -158,7 +158,7 @@ def test_a_scanner_between_two_others():
     assert patients.with_gap(0.5, pen=0.0).scanner.pen == 0
 
 
-# The data set ----------------------------------------------------------------------------------------------------------------
+# The data set ---------------------------------------------------------------------------------------------------------
 
 
 def test_parts_have_the_published_numbers_of_patients(cohort):
@@ -218,7 +218,7 @@ def test_the_true_hazard_orders_the_patients(crowd):
     assert 0.75 < c_index < 0.85
 
 
-# Refusals ----------------------------------------------------------------------------------------------------------------------
+# Refusals -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_the_true_hazard_orders_the_patients(crowd):
         (lambda: replace(sections.CLINIC_A, light=(1.2, 1, 1)), "light in 0 .. 1"),
         (lambda: replace(sections.CLINIC_A, gamma=0.0), "gamma must be positive"),
         (lambda: patients.per_patient(torch.zeros(3), torch.zeros(2)), "equal lengths, got 3 and 2"),
-        (lambda: patients.patient_split(torch.zeros(3), validation=0, test=0, stratify=torch.zeros(2)), "one label for each of 3"),
+        (lambda: patients.patient_split(torch.zeros(3), validation=0, test=0, stratify=torch.zeros(2)), "one label for each"),
         (lambda: patients.patient_split(torch.arange(2), validation=0.5, test=0.5), "leave nothing for training"),
     ],
 )  # fmt: skip

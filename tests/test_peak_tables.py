@@ -67,9 +67,8 @@ def test_parts_of_a_table(table):
 
 def test_a_table_is_written_and_read_again(tmp_path):
     draw = np.random.default_rng(3)
-    table = PeakTable(
-        np.cumsum(draw.random(7)), [f"C{n}-" for n in range(7)], draw.random((6, 7)) * 1e5, ["a b"] * 3 + ["c_d"] * 3, [1, 2, 3] * 2
-    )  # fmt: skip
+    ions, samples = [f"C{n}-" for n in range(7)], ["a b"] * 3 + ["c_d"] * 3
+    table = PeakTable(np.cumsum(draw.random(7)), ions, draw.random((6, 7)) * 1e5, samples, [1, 2, 3] * 2)
     peak_tables.write(table, tmp_path / "table.csv")
     again = peak_tables.read(tmp_path / "table.csv")
     same(again, table)

@@ -26,7 +26,7 @@ def two_clinics(n: int = 60, shift: float = 3.0, seed: int = 0):
     return time, event, true + 0.5 * generator.normal(size=n) + shift * clinic, clinic
 
 
-# Penalties ------------------------------------------------------------------------------------------------------------------
+# Penalties ------------------------------------------------------------------------------------------------------------
 
 
 def test_penalties_by_hand():
@@ -48,6 +48,15 @@ def test_one_is_the_square_of_the_mean_the_other_has_the_variance_too():
     assert domain.l2_penalty(h).item() == pytest.approx(float(h.mean()) ** 2 + float(h.var(correction=0)))
 
 
+def test_over_mini_batches_the_printed_penalty_shrinks_the_spread_too():
+    """E (1/b) (Σ h)² = b μ² + σ² over batches drawn at random: the variance weighs as much as in the L2 penalty."""
+    h = 0.3 + 2 * log_hazards(20000)
+    for size in (5, 50):
+        batches = h[torch.randint(len(h), (20000, size), generator=torch.Generator().manual_seed(1))]
+        mean = float((batches.sum(1) ** 2 / size).mean())
+        assert mean == pytest.approx(size * 0.3**2 + 4, rel=0.05)
+
+
 @pytest.mark.parametrize("penalty", [domain.mean_penalty, domain.l2_penalty])
 def test_gradients_of_penalties(penalty):
     h = log_hazards(7, requires_grad=True)
@@ -61,7 +70,7 @@ def test_the_gradient_of_the_printed_penalty_is_one_push_for_the_whole_batch():
     torch.testing.assert_close(h.grad, torch.full_like(h, 2 * float(h.detach().mean())))
 
 
-# The loss of a batch from several clinics --------------------------------------------------------------------------------------
+# The loss of a batch from several clinics -----------------------------------------------------------------------------
 
 
 def batch(seed: int = 0):
@@ -118,7 +127,7 @@ def test_a_strength_below_zero_is_refused():
         domain.ClinicLoss(penalty=domain.l2_penalty, strength=-1)
 
 
-# Standardising -------------------------------------------------------------------------------------------------------------------
+# Standardising --------------------------------------------------------------------------------------------------------
 
 
 def test_standardised_clinics_have_mean_0_and_spread_1_and_keep_their_order():
@@ -152,7 +161,7 @@ def test_standardising_mends_a_shift_and_spoils_a_true_difference():
     assert different["naive"].low > different["standardised"].high
 
 
-# Calibration from few slides --------------------------------------------------------------------------------------------------------
+# Calibration from few slides ------------------------------------------------------------------------------------------
 
 
 def test_calibration_with_many_slides_is_standardising():
@@ -191,7 +200,7 @@ def test_a_few_calibration_slides_recover_most_of_what_the_shift_cost():
     assert mended - naive > 0.7 * (best - naive) > 0.05
 
 
-# Measurements -------------------------------------------------------------------------------------------------------------------------
+# Measurements ---------------------------------------------------------------------------------------------------------
 
 
 def test_pairs_between_and_within_clinics_are_all_pairs():
@@ -234,7 +243,8 @@ def test_intervals_are_those_of_the_bootstrap_one_by_one(seed):
     bootstrap = partial(metrics.bootstrap_interval, metrics.concordance_index, resamples=50, seed=seed)
     z = domain.standardise(h, clinic)
     assert tuple(found) == ("A", "B", "naive", "standardised")
-    for name, rows, values in (("A", clinic == 0, h), ("B", clinic == 1, h), ("naive", clinic < 2, h), ("standardised", clinic < 2, z)):  # fmt: skip
+    parts = {"A": (clinic == 0, h), "B": (clinic == 1, h), "naive": (clinic < 2, h), "standardised": (clinic < 2, z)}
+    for name, (rows, values) in parts.items():
         expected = bootstrap(time[rows], event[rows], values[rows])
         np.testing.assert_allclose(
             [found[name].value, found[name].low, found[name].high, found[name].resamples],
@@ -265,7 +275,7 @@ def test_without_a_comparable_pair_the_value_is_nan():
     assert found["B"].low <= found["B"].value <= found["B"].high
 
 
-# A run --------------------------------------------------------------------------------------------------------------------------------
+# A run ----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +310,7 @@ def test_a_run_that_diverges_ends_with_a_record(data):
     assert "c_index_A" in records[0].metrics
 
 
-# Refusals -----------------------------------------------------------------------------------------------------------------------------
+# Refusals -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ def outcome(time, event):
 
 def followed_longer(seed, n=80):
     """Training subjects, then subjects that are all observed within their time; both with ties."""
-    time, event, h = heavy_ties(seed, n=2 * n, levels=30)
+    time, event, h = heavy_ties(seed, n=2 * n, levels=24)
     train = time[:n].clone(), event[:n].clone()
     train[0][0], train[1][0] = 40.0, True  # the last of the training subjects has the event, so nobody's weight is infinite
+    event[n], time[n], time[n + 1] = True, 2.0, 25.0  # at every horizon below there are cases and controls
     return train, time[n:], event[n:], h[n:]
 
 
@@ -259,7 +260,7 @@ def test_calibration_keeps_equal_predictions_together_and_counts_what_censoring_
 
 def test_the_level_of_the_bounds_is_a_setting():
     narrow, wide = (metrics.kaplan_meier([1.0, 2.0, 3.0, 4.0], [1, 0, 1, 0], level=level) for level in (0.5, 0.95))
-    spread = [float((curve.low[0].log().neg().log() - curve.survival[0].log().neg().log())) for curve in (narrow, wide)]
+    spread = [float(curve.low[0].log().neg().log() - curve.survival[0].log().neg().log()) for curve in (narrow, wide)]
     assert spread[0] / spread[1] == pytest.approx(norm.ppf(0.75) / norm.ppf(0.975))
 
 
@@ -270,7 +271,10 @@ BAD = [
     (lambda: metrics.concordance_index(T, E, [0.1, math.nan, 0.2]), "log_hazard must be finite, got nan at position 1"),
     (lambda: metrics.concordance_index(T, E, [0.1, 0.2]), r"log_hazard must have one entry per subject, .* got \(2,\)"),
     (lambda: metrics.concordance_index(T, E, H, ties="none"), r"ties must be one of \('half', 'nothing', 'excluded'\)"),
-    (lambda: metrics.concordance_index(T, E, H, same_time="both"), r"same_time must be one of \('censored_later', 'excluded'\)"),
+    (
+        lambda: metrics.concordance_index(T, E, H, same_time="both"),
+        r"same_time must be one of \('censored_later', 'excluded'\)",
+    ),
     (lambda: metrics.uno_concordance(T, E, H, train_time=T), "train_time and train_event must be given together"),
     (lambda: metrics.auroc([1, 0, 2], H), "event must be 1"),
     (lambda: metrics.cumulative_dynamic_auc(T, E, H, [2.0, 1.0]), "times must be finite times that increase"),

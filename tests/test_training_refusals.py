@@ -45,6 +45,7 @@ BAD = [
     ({"metrics": ["f1"]}, VALUE, "metrics: 'f1' is not known; known names are .*'accuracy'"),
     ({"metrics": ["accuracy", training.accuracy]}, VALUE, "metrics: two are called 'accuracy'"),
     ({"augment": "flip"}, TYPE, "augment must be a function of inputs and generator, got 'flip'"),
+    ({"order": "shuffled"}, TYPE, "order must be a function of targets, seed and epoch, got 'shuffled'"),
     ({"scheduler": 0.9}, TYPE, "scheduler must have a method 'step', got 0.9"),
     (
         {"scheduler": StepLR(other_optimizer(), 1)},

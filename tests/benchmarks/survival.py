@@ -93,12 +93,11 @@ def clocked(function, arguments):
 
 def measure(case, n, rounds, slow):
     """One row of the table; `slow` gathers who is too slow for the next size."""
-    arguments, left_out = subjects(n), {}
-    programs = dict(CASES[case])
+    arguments = subjects(n)
+    left_out = {name: f"took {once:.1f} s for a tenth of the subjects" for name, once in slow.items() if once > PATIENCE}
     if case == "concordance index" and 17 * n**2 > MOST_MEMORY:
         left_out["torchsurv"] = f"needs about {17 * n**2 / 1e9:.0f} GB"
-    left_out |= {name: f"took {seconds:.1f} s for a tenth of the subjects" for name, seconds in slow.items() if seconds > PATIENCE}
-    programs = {name: function for name, function in programs.items() if name not in left_out}
+    programs = {name: function for name, function in CASES[case].items() if name not in left_out}
     busy, seconds, values = ({name: [] for name in programs} for _ in range(3))
     for _ in range(rounds):
         for name, function in programs.items():
@@ -110,7 +109,8 @@ def measure(case, n, rounds, slow):
         np.testing.assert_allclose(values[name], values["ours"], rtol=1e-4)
     slow.update({name: statistics.median(times) for name, times in seconds.items()})
     ratios = {
-        name: statistics.median(theirs / ours for theirs, ours in zip(busy[name], busy["ours"], strict=True)) for name in programs
+        name: statistics.median(theirs / ours for theirs, ours in zip(busy[name], busy["ours"], strict=True))
+        for name in programs
     }
     return {"case": case, "n": n, "seconds": seconds, "cpu_seconds": busy, "times_faster": ratios, "left_out": left_out}
 
@@ -139,7 +139,9 @@ def main():
     print(f"loss and gradient  n 1,000,000  {used * 1e3:8.1f} ms")
     rows.append({"case": "loss and gradient", "n": 1_000_000, "seconds": {"ours": [clock]}, "cpu_seconds": {"ours": [used]}})
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"provenance": recordings.provenance(), "rounds": 1 if quick else ROUNDS, "rows": rows}, indent=1))
+    RESULT.write_text(
+        json.dumps({"provenance": recordings.provenance(), "rounds": 1 if quick else ROUNDS, "rows": rows}, indent=1)
+    )
     print(f"processor times; written to {RESULT}")
 
 

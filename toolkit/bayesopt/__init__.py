@@ -15,18 +15,20 @@
 `process`      Gaussian processes, many at once: evidence, fit, posterior
 `surrogate`    the process of one objective, the kriging believer, samples
 `rounds`       a campaign on a laboratory that answers at once, record by record
+`duel`         a person against strategies, turn by turn
 `virtual`      virtual experiments (Fig. 4.2), all campaigns as one batch
 `joint`        what comes from BoTorch: batches as a whole, several objectives; imported when used
 =============  ==============================================================================
 """
 
 from toolkit.bayesopt.campaign import Campaign, Proposal
+from toolkit.bayesopt.duel import Turn, duel
 from toolkit.bayesopt.process import Prior
-from toolkit.bayesopt.rounds import Round, rounds
-from toolkit.bayesopt.space import Objective, Space, Variable, grid
+from toolkit.bayesopt.rounds import Round, beginning, proposing, rounds
+from toolkit.bayesopt.space import Objective, Space, Variable, grid, labelled
 from toolkit.bayesopt.virtual import Tries, random_baseline, virtual_experiments, wilson_interval
 
 __all__ = [
-    "Campaign", "Objective", "Prior", "Proposal", "Round", "Space", "Tries", "Variable", "grid", "random_baseline", "rounds",
-    "virtual_experiments", "wilson_interval",
+    "Campaign", "Objective", "Prior", "Proposal", "Round", "Space", "Tries", "Turn", "Variable", "beginning", "duel", "grid",
+    "labelled", "proposing", "random_baseline", "rounds", "virtual_experiments", "wilson_interval",
 ]  # fmt: skip

@@ -86,11 +86,29 @@ class Campaign(History):
         seed: int = 0,
     ):
         objectives = (objectives,) if isinstance(objectives, Objective) else tuple(objectives)
-        _check_settings(space, objectives, acquisition, batch, kappa, kernel, seed)
+        _check_space(space, objectives)
         super().__init__(space, objectives)
+        self.askings = 0
+        self.configure(acquisition=acquisition, batch=batch, kappa=kappa, kernel=kernel, prior=prior, seed=seed)
+
+    def configure(
+        self,
+        *,
+        acquisition: str = "ucb",
+        batch: str = "believer",
+        kappa: float = 2.0,
+        kernel: str = "rbf",
+        prior: Prior | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Go on with other settings of model and acquisition; see the class for them.
+
+        Raises:
+            ValueError: settings that do not go together; the campaign keeps those it had.
+        """
+        _check_settings(len(self.objectives), acquisition, batch, kappa, kernel, seed)
         self.acquisition, self.batch, self.kappa = acquisition, batch, float(kappa)
         self.kernel, self.prior, self.seed = kernel, prior or Prior(), int(seed)
-        self.askings = 0
         self._fitted: dict[int, Surrogate] = {}
 
     # Asking ------------------------------------------------------------------------------------------------------------
@@ -246,6 +264,25 @@ class Campaign(History):
             table[f"{objective.label} low"], table[f"{objective.label} high"] = ends
         return table
 
+    def slices(self, objective: int = 0) -> dict[str, pd.DataFrame]:
+        """What the model holds along each variable through the best experiment.
+
+        Args:
+            objective: its number.
+
+        Returns:
+            Label of the variable to a table of the variable's levels, `mean`, `low` and `high`.
+        """
+        label, best = self.objectives[objective].label, self.best()[self.space.labels].to_numpy(float)
+        curves = {}
+        for number, variable in enumerate(self.space.variables):
+            points = np.tile(best, (len(variable.levels), 1))
+            points[:, number] = variable.levels
+            predicted = self.predict(points)
+            columns = {f"{label} {part}": part for part in ("mean", "low", "high")}
+            curves[variable.label] = predicted[[variable.label, *columns]].rename(columns=columns)
+        return curves
+
     def expand(self, space: Space) -> None:
         """Go on with more candidates, as between iterations 2 and 3 of Table 4.1.
 
@@ -353,15 +390,18 @@ class Campaign(History):
         return campaign
 
 
-def _check_settings(space, objectives, acquisition, batch, kappa, kernel, seed) -> None:
+def _check_space(space: Space, objectives: Sequence[Objective]) -> None:
     if not isinstance(space, Space):
         raise TypeError(f"space must be a Space, got {space!r}; see bayesopt.grid")
     labels = [objective.label for objective in objectives]
     if not labels or len({*labels, *space.labels}) < len(labels) + len(space.labels):
         raise ValueError(f"objectives must be one or more, with names of their own, got {labels} beside {space.labels}")
-    admitted = ("nehvi", "random") if len(labels) > 1 else tuple(name for name in ACQUISITIONS if name != "nehvi")
+
+
+def _check_settings(objectives: int, acquisition: str, batch: str, kappa: float, kernel: str, seed: int) -> None:
+    admitted = ("nehvi", "random") if objectives > 1 else tuple(name for name in ACQUISITIONS if name != "nehvi")
     if acquisition not in admitted:
-        raise ValueError(f"acquisition must be one of {admitted} for {len(labels)} objective(s), got {acquisition!r}")
+        raise ValueError(f"acquisition must be one of {admitted} for {objectives} objective(s), got {acquisition!r}")
     if batch not in BATCHES or (batch == "joint" and acquisition == "thompson"):
         raise ValueError(f"batch must be one of {BATCHES}, 'believer' with Thompson sampling, got {batch!r}")
     if kernel not in process.KERNELS:

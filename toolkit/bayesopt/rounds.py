@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,17 +64,38 @@ def rounds(
     for iteration in range(1, iterations + 1):
         if wider and iteration in wider:
             campaign.expand(wider[iteration])
-        proposed: list[Proposal] = []
-        for proposal in campaign.proposals(batch):
-            proposed.append(proposal)
-            yield _round(campaign, iteration, proposal, proposed)
+        proposed = yield from _proposed(campaign, batch, iteration)
         asked = campaign.claim(proposed)
         campaign.tell(asked, measure(asked))
         yield _round(campaign, iteration, proposed[-1], [])
 
 
-def _round(campaign: Campaign, iteration: int, newest: Proposal, batch: Sequence[Proposal]) -> Round:
-    surrogate = campaign.surrogate() if campaign.has_model else None
+def proposing(campaign: Campaign, batch: int) -> Iterator[Round]:
+    """Propose a batch and ask for it: one record for each proposal. The results are told later.
+
+    Args:
+        campaign: it has asked for the batch when the last record has been taken and another one is wanted.
+        batch: how many experiments.
+    """
+    campaign.claim((yield from _proposed(campaign, batch, campaign.askings + 1)))
+
+
+def beginning(campaign: Campaign) -> Round:
+    """What is known before anything is proposed; the model is not asked."""
+    unknown = np.full(len(campaign.space), np.nan)
+    return _round(campaign, 0, Proposal(0, (), unknown, unknown, unknown), [], modelled=False)
+
+
+def _proposed(campaign: Campaign, batch: int, iteration: int) -> Generator[Round, None, list[Proposal]]:
+    proposed: list[Proposal] = []
+    for proposal in campaign.proposals(batch):
+        proposed.append(proposal)
+        yield _round(campaign, iteration, proposal, proposed)
+    return proposed
+
+
+def _round(campaign: Campaign, iteration: int, newest: Proposal, batch: Sequence[Proposal], *, modelled: bool = True) -> Round:
+    surrogate = campaign.surrogate() if modelled and campaign.has_model else None
     single = (np.asarray(part, np.float32) for part in (campaign.space.points, newest.mean, newest.deviation, newest.score))
     points = np.array([proposal.point for proposal in batch]).reshape(-1, campaign.x.shape[1])
     scale = (surrogate.centre, surrogate.spread) if surrogate else (0.0, 1.0)

@@ -141,7 +141,7 @@ def virtual_experiments(
         kernel: "rbf" or "matern52".
         prior: of the hyper-parameters; None takes `Prior()`.
         replacement: whether a row may be picked again, as published.
-        attempts: picks at most; None takes the number of rows minus the initial draws, as published.
+        attempts: picks at most; never more than the number of rows minus the initial draws, as published.
         seed: of draws and noise.
         device: where the processes are computed.
 
@@ -175,7 +175,7 @@ class _Race:
         )
         self.kind, self.size, self.shape = kind, size, shape
         rows, k = len(x), len(kind)
-        self.attempts = torch.tensor([attempts or rows - n for n in initial], device=x.device)[size]
+        self.attempts = torch.tensor([min(attempts or rows, rows - n) for n in initial], device=x.device)[size]
         self.count = torch.zeros((k, rows), dtype=x.dtype, device=x.device)
         self.total, self.square = torch.zeros_like(self.count), torch.zeros_like(self.count[:, 0])
         self.largest = torch.full_like(self.square, -math.inf)

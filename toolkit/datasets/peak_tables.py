@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -183,12 +184,20 @@ def _numbers(frame: pd.DataFrame) -> np.ndarray:
     """The cells as numbers; the first that is none is named with row and column."""
     if frame.attrs.get("comma"):
         frame = frame.apply(lambda column: column.str.replace(",", "."))
-    numbers = frame.apply(pd.to_numeric, errors="coerce")
-    bad = np.argwhere(numbers.isna().to_numpy())
+    numbers = frame.map(_number).to_numpy(float)
+    bad = np.argwhere(np.isnan(numbers))
     if len(bad):
         row, column = bad[0]
         raise ValueError(f"row {row + 1}, column {frame.columns[column]!r}: {frame.iat[row, column]!r} is not a number")
-    return numbers.to_numpy(float)
+    return numbers
+
+
+def _number(text: str) -> float:
+    """Exact to the last bit, which pandas' own reading is not; nan for anything else."""
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan
 
 
 def _column(frame: pd.DataFrame, name: str) -> np.ndarray:

@@ -119,7 +119,9 @@ def response_surface(quantity: str = CONDUCTIVITY) -> ResponseSurface:
     For the conductivity these facts enter beside the samples: the grid's maximum of 1.09e-3 S/cm lies at -7.5 wt%, 1000 °C and
     480 min (the reading of section 4.1.4); without deviation of acid the best holding time at 900 °C is 30 min, with about
     1e-3 S/cm. The height is then set so that the grid's maximum is the published one. That one is the largest of 80
-    measurements with scatter, so that the surface lies above most of the 22 samples. For the density the floor is the green density of 62 %.
+    measurements with scatter, so that the surface lies above most of the 22 samples.
+
+    For the density the floor is the green density of 62 %.
 
     Args:
         quantity: `CONDUCTIVITY` or `DENSITY`.

@@ -11,7 +11,7 @@ events. `mean` and `std` are those of the training subjects; a constant feature 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -319,8 +319,8 @@ def _deepsurv(name: str, folder: str | Path | None, validation: float, seed: int
     if path is None:
         searched = " or ".join(str(place) for place in files.places(FOLDER, folder))
         raise DataNotFound(
-            f"{name}.npz was not found in {searched}: take the experiment's data from {PAGE} (licence: MIT) and save the arrays "
-            "x, t and e of its parts as x_train, t_train, e_train and so on"
+            f"{name}.npz was not found in {searched}: take the experiment's data from {PAGE} (licence: MIT) and save the "
+            "arrays x, t and e of its parts as x_train, t_train, e_train and so on"
         )
     source = f"DeepSurv (Katzman et al. 2018), {PAGE}"
     return _read(path, validation, 0.2, seed, source=source, licence="MIT", units=units, simulated="simulated" in name)
@@ -338,17 +338,15 @@ def _read(path: Path, validation: float, test: float, seed: int, **facts: object
     train, chosen, tested = [part if all(array is not None for array in part) else None for part in parts]
     whole = tuple(arrays.get(kind) for kind in "xte")
     if train is None and any(array is None for array in whole):
-        raise DamagedFile(path, f"holds {', '.join(arrays) or 'nothing'}, but neither x, t and e nor x_train, t_train and e_train")
+        held = ", ".join(arrays) or "nothing"
+        raise DamagedFile(path, f"holds {held}, but neither x, t and e nor x_train, t_train and e_train")
     with blaming(path):
         data = from_columns(
             *(train or whole), name=path.stem, validation=0.0 if chosen else validation, seed=seed, test=tested or test, **facts
         )
         if chosen is None:
             return data
-        return Dataset(
-            data.name, data.train, _pair(*chosen), data.test, classes=None, source=data.source, licence=data.licence,
-            units=data.units, simulated=data.simulated, mean=data.mean, std=data.std,
-        )  # fmt: skip
+        return replace(data, validation=_pair(*chosen))
 
 
 def _pair(features: Arrays, time: Arrays, event: Arrays) -> Pair:

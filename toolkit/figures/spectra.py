@@ -31,10 +31,11 @@ def colour_of(references: Sequence[str], unknown: Sequence[str] = ()) -> dict[st
     >>> colour_of(["LiH"])["LiH"] == COMPOUND["LiH"]
     True
     """
-    free = [colour for colour in colours.CYCLE if colour not in {COMPOUND.get(name) for name in references}]
+    taken = {COMPOUND.get(name) for name in references}
+    free = [colour for colour in dict.fromkeys((*colours.CYCLE, *UNKNOWN)) if colour not in taken]
     others = [name for name in references if name not in COMPOUND]
     found = {name: COMPOUND[name] for name in references if name in COMPOUND}
-    found |= {name: (free or colours.CYCLE)[number % len(free or colours.CYCLE)] for number, name in enumerate(others)}
+    found |= {name: free[number % len(free)] for number, name in enumerate(others)}
     return found | {name: UNKNOWN[number % len(UNKNOWN)] for number, name in enumerate(unknown)}
 
 
@@ -429,7 +430,8 @@ def _rows(
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
     for at, label in scale.ticks():
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{ABOVE}" y2="{bottom}" stroke="{frame.FAINT}"/>')
-        parts.append(f'<text x="{at:.1f}" y="{bottom + 14}" text-anchor="middle">{label}</text>')
+        anchor = "end" if at > SIZE[0] - 24 else "middle"
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 14}" text-anchor="{anchor}">{label}</text>')
     parts.append(f'<text x="{(left + SIZE[0]) / 2}" y="{bottom + 28}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(f'<path d="M{left} {ABOVE}V{bottom}H{SIZE[0] - MARGIN}" fill="none" stroke="{frame.TEXT}"/>')
     return scale, middles, parts + [_row_name(name, middle, left=left) for name, middle in zip(names, middles, strict=True)]

@@ -29,6 +29,11 @@ class Curve:
     low: np.ndarray
     high: np.ndarray
 
+    @classmethod
+    def of(cls, label: str, estimate: Any) -> Curve:
+        """The curve of an estimate such as `survival.metrics.KaplanMeier`."""
+        return cls(label, *(np.asarray(getattr(estimate, name)) for name in ("time", "survival", "low", "high")))
+
     def steps(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Corners of the staircase of "survival", "low" or "high", from (0, 1) on."""
         values = np.concatenate([[1.0], getattr(self, name)])
@@ -182,12 +187,12 @@ def draw_calibration(axis: Any, slides: Sequence[int], values: np.ndarray, *, na
 
 
 def _losses(records: Sequence[Any]) -> str:
+    trained = [record for record in records if record.step]  # before the first step the loss is of other risk sets
     lines = [
-        _line(records, "train_loss", "training, mean of the batches", colours.BLACK, dash="1 3"),
+        _line(trained, "train_loss", "training, mean of the batches", colours.BLACK, dash="1 3"),
         _line(records, "validation_loss", "validation, one risk set", colours.BLACK),
     ]
-    y_limits = None if any(len(line.x) for line in lines) else (0.0, 1.0)
-    return frame.plot(lines, title="loss", x_label="epoch", y_label="dotted: training", size=SIZE, y_limits=y_limits)
+    return frame.plot(lines, title="loss", x_label="epoch", y_label="dotted: in batches", size=SIZE, log_y=True)
 
 
 def _concordance(records: Sequence[Any], part: str) -> str:
@@ -210,9 +215,15 @@ def _survival(groups: Sequence[Curve], merge: str) -> str:
         ]
         lines.append(frame.Line(*curve.steps("survival"), curve.label, colour))
     return frame.plot(
-        lines, title="survival by risk group", x_label="time [months]", y_label=merge, size=SIZE, y_limits=(0.0, 1.02),
-        x_limits=None if groups else (0.0, 100.0),
+        lines, title="survival by risk group", x_label="time [months]", y_label=merge, size=SIZE,
+        y_limits=(_floor(groups), 1.02), x_limits=None if groups else (0.0, 100.0),
     )  # fmt: skip
+
+
+def _floor(groups: Sequence[Curve]) -> float:
+    """A tenth below all curves and bounds."""
+    lowest = min((np.nanmin(curve.low, initial=1.0) for curve in groups), default=0.0)
+    return float(np.floor(10 * lowest) / 10)
 
 
 def _histograms(edges: np.ndarray, shares: np.ndarray, merge: str) -> str:

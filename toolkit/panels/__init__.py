@@ -1,5 +1,7 @@
 """Panels: widgets that drive a run and draw it while it happens. The only part of the toolkit that needs Jupyter."""
 
+from toolkit.panels.campaign import CampaignPanel
+from toolkit.panels.duel import DuelPanel
 from toolkit.panels.landscape import LandscapePanel
 from toolkit.panels.maps import MapPanel
 from toolkit.panels.models import ModelPanel
@@ -8,10 +10,14 @@ from toolkit.panels.optimizer import OptimizerPanel
 from toolkit.panels.spectra_components import ComponentsPanel
 from toolkit.panels.spectra_decomposition import DecompositionPanel
 from toolkit.panels.spectra_identification import IdentificationPanel
+from toolkit.panels.strategies import StrategyPanel
 from toolkit.panels.study import StudyPanel
 from toolkit.panels.surgeon import OperationPanel, SurgeonPanel
+from toolkit.panels.survival import CoxPanel
+from toolkit.panels.survival_metrics import MetricPanel
 
 __all__ = [
-    "ComponentsPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "ModelPanel",
-    "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
+    "CampaignPanel", "DuelPanel", "StrategyPanel",
+    "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
+    "ModelPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, r
 from sklearn.pipeline import Pipeline
 
 from toolkit import workflow
-from toolkit.figures import frame
+from toolkit.figures import colours, frame
 from toolkit.figures import models as figures
 from toolkit.panels.controls import choice, log_slider, slider, whole_slider
 from toolkit.panels.panel import Panel
@@ -127,9 +127,8 @@ class ModelPanel(Panel):
             _verdict_plot(problem, assessment),
         )
         marks = figures.class_colours(problem.classes) if problem.classes else [("training", figures.TRAIN)]
-        marks += (
-            [("with a black rim: held out of this fit", "#000000")] if problem.classes else [("held out", figures.VALIDATION)]
-        )
+        held_out = ("black rim: held out of this fit", colours.BLACK) if problem.classes else ("held out", figures.VALIDATION)
+        marks.append(held_out)
         words = frame.text(_in_words(problem, assessment, settings))
         description = f"{settings['model']} on {problem.name}: validation error {assessment.validation_error:.3g}."
         return frame.compose(

@@ -192,4 +192,5 @@ def _in_words(analysis: Analysis, component: int, peak: int) -> str:
     means = {name: analysis.scaled[analysis.samples == name, peak].mean() for name in analysis.classes.tolist()}
     strongest = np.argsort(-np.abs(analysis.loadings[component]), kind="stable")[:5]
     ions = ", ".join(f"{analysis.mz[number]:.2f} {analysis.ions[number]}".strip() for number in strongest)
-    return f"Strongest on {_axis(component, analysis)}: {ions}. The chosen peak is largest in {max(means, key=means.get)}."
+    largest = figures.short(max(means, key=means.get))
+    return f"Strongest on {_axis(component, analysis)}: {ions}. The chosen peak is largest in {largest}."

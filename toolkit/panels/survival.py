@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import ipywidgets as widgets
@@ -16,7 +15,7 @@ from toolkit.datasets import patients
 from toolkit.figures import survival as figures
 from toolkit.panels.controls import choice, log_slider, slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.survival import cox, domain, merged, metrics
+from toolkit.survival import cox, domain, merged
 from toolkit.survival.network import CoxNetwork
 
 PATIENTS = {"as published": 1, "fourfold": 4}
@@ -24,6 +23,7 @@ HAZARDS = {"1 in 7, as published": patients.BASELINE_HAZARD, "1 in 2": 10 * pati
 NETWORKS = {"VGG-like, 1/8": 8, "VGG-like, 1/16": 16, "linear": None}
 SEEN = {"clinic A": (), "both clinics": ("B",)}
 RISKS = {2: ("low", "high"), 3: ("low", "middle", "high"), 4: ("lowest", "low", "high", "highest")}
+DATA = ("patients", "hazard", "gap", "pen", "risk", "seen", "seed")  # controls on which the patients depend
 PICTURE = (24, 30)  # pixels, for a live run on one core
 
 
@@ -47,6 +47,7 @@ class CoxPanel(Panel):
 
     def __init__(self, **values: Any):
         self.fit: Any = None
+        self._data: tuple[Any, patients.Dataset] = None, None
         super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
@@ -83,7 +84,7 @@ class CoxPanel(Panel):
 
     def begin(self, settings: Mapping[str, Any]) -> Iterator[merged.ClinicRecord]:
         """The network's training, measured on the held-out patients at each epoch."""
-        data = _data(*(settings[name] for name in ("patients", "hazard", "gap", "pen", "risk", "seen", "seed")))
+        data = self.data(settings)
         model = CoxNetwork(_network(settings["network"], data, settings["seed"]), data)
         loss = domain.ClinicLoss(
             ties=settings["ties"], penalty=domain.PENALTIES[settings["penalty"]], strength=settings["strength"]
@@ -94,6 +95,17 @@ class CoxPanel(Panel):
             stratified=settings["stratified"], device="cpu",
         )  # fmt: skip
         return merged.follow(self.fit, patients.held_out(data))
+
+    def data(self, settings: Mapping[str, Any]) -> patients.Dataset:
+        """The patients that the controls describe; kept, since a run is often repeated on them with another penalty."""
+        chosen = {name: settings[name] for name in DATA}
+        if self._data[0] != chosen:
+            a = replace(patients.A, patients=settings["patients"] * patients.A.patients)
+            b = patients.with_gap(settings["gap"], pen=settings["pen"])
+            b = replace(b, patients=settings["patients"] * b.patients, risk=settings["risk"])
+            cohort = patients.simulate((a, b), size=PICTURE, baseline_hazard=settings["hazard"], seed=settings["seed"])
+            self._data = chosen, patients.dataset(cohort, unlabelled=SEEN[settings["seen"]], seed=settings["seed"])
+        return self._data[1]
 
     def steer(self, name: str, value: Any) -> None:
         """Apply a moved slider to the running network."""
@@ -114,7 +126,8 @@ class CoxPanel(Panel):
             h = newest.log_hazard
             if settings["merge"] == "standardised":
                 h = domain.standardise(h, clinic).numpy()
-            groups = _risk_groups(time, event, h, settings["groups"])
+            estimates = merged.risk_groups(time, event, h, names=RISKS[settings["groups"]])
+            groups = [figures.Curve.of(*estimate) for estimate in estimates]
             edges, shares = domain.histograms(h, clinic)
             note = _in_words(newest, settings["part"])
         return figures.cox_frame(
@@ -160,14 +173,6 @@ class CoxPanel(Panel):
         )  # fmt: skip
 
 
-@lru_cache(maxsize=2)  # a run is often repeated on the same patients, with another penalty
-def _data(times: int, hazard: float, gap: float, pen: float, risk: float, seen: str, seed: int) -> patients.Dataset:
-    a = replace(patients.A, patients=times * patients.A.patients)
-    b = replace(patients.with_gap(gap, pen=pen), patients=times * patients.B.patients, risk=risk)
-    cohort = patients.simulate((a, b), size=PICTURE, baseline_hazard=hazard, seed=seed)
-    return patients.dataset(cohort, unlabelled=SEEN[seen], seed=seed)
-
-
 def _network(name: str, data: patients.Dataset, seed: int) -> torch.nn.Module:
     if NETWORKS[name] is None:
         return networks.dense(int(np.prod(data.input_shape)), (), 1, seed=seed)
@@ -178,17 +183,6 @@ def _network_code(name: str, seed: int) -> str:
     if NETWORKS[name] is None:
         return f"networks.dense({3 * PICTURE[0] * PICTURE[1]}, (), 1, seed={seed})"
     return f"networks.vgg(data.input_shape, shrink={NETWORKS[name]}, seed={seed})"
-
-
-def _risk_groups(time: np.ndarray, event: np.ndarray, log_hazard: np.ndarray, count: int) -> list[figures.Curve]:
-    """Kaplan-Meier curves of groups of equal size, from the lowest predicted risk to the highest."""
-    order = np.argsort(log_hazard, kind="stable")
-    curves = []
-    for name, rows in zip(RISKS[count], np.array_split(order, count), strict=True):
-        curve = metrics.kaplan_meier(time[rows], event[rows])
-        parts = (each.numpy() for each in (curve.time, curve.survival, curve.low, curve.high))
-        curves.append(figures.Curve(f"{name} risk: {len(rows)} patients, {int(event[rows].sum())} events", *parts))
-    return curves
 
 
 def _in_words(record: merged.ClinicRecord, part: str) -> str:

@@ -15,7 +15,7 @@ from toolkit.survival import metrics, subjects
 from toolkit.survival.metrics import NotDefined
 from toolkit.survival.metrics.concordance import TIES
 
-LIMITS = ((0.0, 105.0), (-4.0, 4.0))  # of time [months] and log hazard in the picture
+LIMITS = ((-3.0, 105.0), (-4.0, 4.0))  # of time [months] and log hazard in the picture
 NEAR = 26.0  # pixels within which a drag goes on with the subject it has begun with
 POSITIONS = np.linspace(-4, 4, 33)
 HORIZONS = np.arange(1.0, 101.0, 3.0)
@@ -41,12 +41,11 @@ class MetricPanel(Panel):
     instant = True
 
     def __init__(self, **values: Any):
-        self._outcome: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._drawn: tuple[Any, tuple[np.ndarray, ...]] = None, ()
         self._showing = False
         super().__init__(**values)
-        for name in DRAWN_BY:
-            self.controls[name].observe(lambda _: self._guarded(self._draw_subjects), names="value")
-        self.controls["subject"].observe(lambda _: self._guarded(self._show_subject), names="value")
+        for name in (*DRAWN_BY, "subject"):
+            self.controls[name].observe(lambda _: self._guarded(self._show_subject), names="value")
         for name in OF_SUBJECT:
             self.controls[name].observe(lambda _: self._guarded(self._take_subject), names="value")
         self._show_subject(given=tuple(values))
@@ -58,11 +57,11 @@ class MetricPanel(Panel):
             "data": {
                 "n": whole_slider("subjects", 10, 3, MOST),
                 "event_share": slider("share of events", 0.6, 0.0, 1.0, 0.1),
-                "noise": slider("error of the model", 0.7, 0.0, 3.0, 0.1),
+                "noise": slider("error of the model", 1.5, 0.0, 3.0, 0.1),
                 "seed": whole_slider("seed", 0, 0, 99),
             },
             "model": {
-                "subject": whole_slider("subject", 1, 1, MOST),
+                "subject": whole_slider("subject", 5, 1, MOST),
                 "log_hazard": slider("its log hazard h", 0.0, *LIMITS[1], STEP),
                 "time": whole_slider("its time", 10, 1, 100),
                 "event": choice("it has", {"an event": 1.0, "been censored": 0.0}.items()),
@@ -78,15 +77,15 @@ class MetricPanel(Panel):
         }
 
     @property
-    def outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def outcome(self) -> tuple[np.ndarray, ...]:
         """Times, events and log hazards of the subjects as they are now."""
-        if self._outcome is None:
-            settings = self.settings
+        settings = {name: self.settings[name] for name in DRAWN_BY}
+        if self._drawn[0] != settings:
             time, event, h = subjects.draw(
                 settings["n"], events=settings["event_share"], noise=settings["noise"], seed=settings["seed"]
             )
-            self._outcome = time, event, np.clip(np.round(h / STEP) * STEP, *LIMITS[1])
-        return self._outcome
+            self._drawn = settings, (time, event, np.clip(np.round(h / STEP) * STEP, *LIMITS[1]))
+        return self._drawn[1]
 
     def begin(self, settings: Mapping[str, Any]) -> Iterator[subjects.Measured]:
         """The chosen subject at each position from the lowest log hazard to the highest."""
@@ -148,10 +147,6 @@ class MetricPanel(Panel):
     def _chosen(self, settings: Mapping[str, Any]) -> int:
         """Number of the chosen subject; the slider may stand beyond the last one."""
         return min(settings["subject"], settings["n"]) - 1
-
-    def _draw_subjects(self) -> None:
-        self._outcome = None
-        self._show_subject()
 
     def _show_subject(self, given: tuple[str, ...] = ()) -> None:
         """Set the controls of one subject to the chosen one's."""

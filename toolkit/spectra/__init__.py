@@ -55,9 +55,10 @@ from toolkit.spectra.search import alive, find_peaks, integrate, peak_table
 
 __all__ = [
     "MODELS", "REGRESSORS", "SCALINGS", "TABLE_4_7", "TABLE_4_8", "Calibration", "Candidate", "CharacteristicPeaks",
-    "Classified", "Components", "Compositions", "DecisionMap", "Decomposition", "Elbow", "Ellipse", "Ion", "Match", "Pattern", "PeakTable",
-    "PseudoMixtures", "Reading", "Regressed", "alive", "assign", "calibrate", "characteristic_peaks", "check_pattern",
-    "classifier", "classify", "components", "compositions", "decision_map", "decompose", "elbow", "ellipse", "factorise",
-    "find_peaks", "folds", "integrate", "isotope_pattern", "joint_half_widths", "match", "overlaps", "parse", "peak_table",
-    "plausible", "pseudo_mixtures", "reading", "refine", "regress", "regressor", "scale", "split",
+    "Classified", "Components", "Compositions", "DecisionMap", "Decomposition", "Elbow", "Ellipse", "Ion", "Match",
+    "Pattern", "PeakTable", "PseudoMixtures", "Reading", "Regressed", "alive", "assign", "calibrate",
+    "characteristic_peaks", "check_pattern", "classifier", "classify", "components", "compositions", "decision_map",
+    "decompose", "elbow", "ellipse", "factorise", "find_peaks", "folds", "integrate", "isotope_pattern",
+    "joint_half_widths", "match", "overlaps", "parse", "peak_table", "plausible", "pseudo_mixtures", "reading",
+    "refine", "regress", "regressor", "scale", "split",
 ]  # fmt: skip

@@ -7,7 +7,6 @@ X are scaled areas, W the loadings. The document's reconstruction lacks the mean
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,10 +52,6 @@ class Components:
         """
         scores = np.asarray(scores, float)
         return unscale(self.scaler, scores @ self.loadings[: scores.shape[1]] + self.mean)
-
-    def strongest(self, component: int, n: int = 15) -> np.ndarray:
-        """Numbers of the n peaks with the largest absolute loadings, the largest first."""
-        return np.argsort(-np.abs(self.loadings[component]), kind="stable")[:n]
 
 
 def components(table: PeakTable, n: int = 4, *, scaling: str = "min-max", truncate: bool = False) -> Components:
@@ -279,10 +274,3 @@ def decision_map(
         areas = np.maximum(areas, 0.0)
     probabilities = model.predict_proba(areas).reshape(size, size, -1)
     return DecisionMap(x, y, tuple(model.classes_.tolist()), probabilities.argmax(-1), probabilities)
-
-
-def biplot_arrows(fitted: Components, peaks: Sequence[int], *, axes: tuple[int, int] = (0, 1)) -> np.ndarray:
-    """`(peaks, 2)` loadings drawn into the scores, stretched so that the longest reaches as far as the scores do."""
-    arrows = fitted.loadings[list(axes)][:, list(peaks)].T
-    reach, longest = np.linalg.norm(fitted.scores[:, axes], axis=1).max(), np.linalg.norm(arrows, axis=1).max()
-    return arrows * reach / longest if longest > 0 else arrows

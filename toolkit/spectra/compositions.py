@@ -18,7 +18,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.ensemble import AdaBoostRegressor, GradientBoostingRegressor, RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.multioutput import MultiOutputRegressor
@@ -31,6 +31,7 @@ from toolkit.datasets.peak_tables import PeakTable
 from toolkit.spectra.scaling import scale
 
 SPLITS = ("leaky", "honest")
+ROUNDING = 1e-9  # 10 * 0.9 and 0.9 / 0.1 are 9, whatever binary numbers say
 SHARES = (0.6, 0.2, 0.2)  # training, validation, test (section 4.3.4)
 
 
@@ -203,8 +204,8 @@ _REGRESSORS = {
     "random_forest": lambda seed, **own: RandomForestRegressor(**{"n_estimators": 200} | own, random_state=seed),
     "adaboost": lambda seed, **own: _each(AdaBoostRegressor(random_state=seed, **own)),
     "gradient_boosting": lambda seed, **own: _each(GradientBoostingRegressor(random_state=seed, **own)),
-    "gaussian_process": lambda seed, **own: GaussianProcessRegressor(
-        RBF(5.0) + WhiteKernel(1e-3), normalize_y=True, random_state=seed, **own
+    "gaussian_process": lambda seed, length_scale=3.0, alpha=1e-3: GaussianProcessRegressor(
+        RBF(length_scale), alpha=alpha, normalize_y=True, optimizer=None
     ),
     "mlp": lambda seed, **own: MLPRegressor(max_iter=2000, random_state=seed, **own),
 }
@@ -221,7 +222,8 @@ def regressor(
         scaling: see `scale`.
         truncate: see `scale`.
         seed: of what is drawn.
-        **settings: of scikit-learn's regressor; the forest has 200 trees unless `n_estimators` says otherwise.
+        **settings: of scikit-learn's regressor; the forest has 200 trees unless `n_estimators` says otherwise; the Gaussian
+            process takes a `length_scale` and `alpha`, the variance of the noise, and keeps them.
 
     Raises:
         ValueError: an unknown model or scaling.
@@ -369,10 +371,10 @@ def joint_half_widths(residuals: np.ndarray, *, level: float = 0.9) -> np.ndarra
     """
     residuals = np.abs(np.asarray(residuals, float))
     n = len(residuals)
-    rank = int(np.ceil((n + 1) * level))
+    rank = int(np.ceil((n + 1) * level - ROUNDING))
     if rank > n:
         raise ValueError(
-            f"residuals: {n} rows are too few for a level of {level}; {int(np.ceil(level / (1 - level)))} are needed"
+            f"residuals: {n} rows are too few for a level of {level}; {int(np.ceil(level / (1 - level) - ROUNDING))} are needed"
         )
     scales = residuals.mean(0)
     scales = np.where(scales > 0, scales, 1.0)

@@ -68,8 +68,12 @@ class Ion:
         return share
 
     def __str__(self) -> str:
-        names = [f"{'' if number == MAIN[symbol] else number}{symbol}{count if count > 1 else ''}"
-                 for (symbol, number), count in self.atoms]  # fmt: skip
+        names = []
+        for (symbol, number), count in self.atoms:
+            isotope = "" if number == MAIN[symbol] else f"{number}{symbol}"
+            # a mass number after other atoms would be read as their count
+            named = f"[{isotope}]" if isotope and names else isotope or symbol
+            names.append(f"{named}{count if count > 1 else ''}")
         size = str(abs(self.charge)) if abs(self.charge) > 1 else ""
         return "".join(names) + (f"^{size}" if size else "") + ("-" if self.charge < 0 else "+" if self.charge else "")
 

@@ -35,8 +35,9 @@ def find_peaks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Peaks of a spectrum with their borders.
 
-    A peak must stand out of its surroundings by `significance` standard deviations of its own counting noise. Its borders lie
-    where it has fallen to a tenth of that height, and never beyond the deepest channel between it and its neighbour.
+    A peak must rise by `significance` standard deviations of its own counts above the deepest points on both sides (the less
+    deep one counts). On a flat background of many channels noise alone reaches eight. Borders lie where nine tenths of that
+    rise are gone, and never beyond the deepest channel between a peak and its neighbour.
 
     Args:
         mz: `(t,)` ascending [u].

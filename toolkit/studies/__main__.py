@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.studies import alloys, mnist_survival, phs
+from toolkit.studies import alloys, clinics, lithium, mnist_survival, phs, strategies, survival_tables
+
+Run = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -23,21 +26,41 @@ def main(arguments: list[str] | None = None) -> None:
     _add_common(study, _mnist_survival, epochs=mnist_survival.EPOCHS, seeds=5)
     study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
     _add_places(study, _alloys)
+    study = studies.add_parser("clinics", help="Table 7.2 of Burghoff on simulated clinics: penalties and merging")
+    study.add_argument("--size", choices=tuple(clinics.SIZES), default="published")
+    study.add_argument("--seeds", type=int, default=5, help="how many")
+    study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
+    _add_places(study, _clinics)
+    study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
+    study.add_argument("--seeds", type=int, default=5, help="how many")
+    _add_places(study, _lithium)
+    study = studies.add_parser("survival_tables", help="linear and deep Cox models on clinical tables")
+    study.add_argument("--names", nargs="*", default=survival_tables.NAMES, help="of the tables")
+    study.add_argument("--seeds", type=int, default=5, help="how many networks, of which the best in validation is compared")
+    _add_recordings(study, _survival_tables)
+    study = studies.add_parser("strategies", help="Fig. 4.2 of Zhao: virtual experiments on the sintering model")
+    study.add_argument("--kappa", type=float, default=3.0, help="of UCB")
+    study.add_argument("--repeats", type=int, default=200)
+    _add_recordings(study, _strategies)
     chosen = parser.parse_args(arguments)
     chosen.recordings.mkdir(parents=True, exist_ok=True)
     chosen.run(chosen)
 
 
-def _add_common(study: argparse.ArgumentParser, run, *, epochs: int, seeds: int) -> None:
+def _add_common(study: argparse.ArgumentParser, run: Run, *, epochs: int, seeds: int) -> None:
     study.add_argument("--epochs", type=int, default=epochs)
     study.add_argument("--seeds", type=int, default=seeds, help="how many")
     study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
     _add_places(study, run)
 
 
-def _add_places(study: argparse.ArgumentParser, run) -> None:
+def _add_places(study: argparse.ArgumentParser, run: Run) -> None:
     study.add_argument("--folder", type=Path, default=Path("build/studies"), help="for the files of single runs")
-    study.add_argument("--recordings", type=Path, default=Path("notebooks/recordings"), help="where the joined file goes")
+    _add_recordings(study, run)
+
+
+def _add_recordings(study: argparse.ArgumentParser, run: Run) -> None:
+    study.add_argument("--recordings", type=Path, default=Path("notebooks/recordings"), help="where the recording goes")
     study.set_defaults(run=run)
 
 
@@ -54,7 +77,14 @@ def _phs(chosen: argparse.Namespace) -> None:
 def _mnist_survival(chosen: argparse.Namespace) -> None:
     folder = chosen.folder / "mnist_survival"
     for path in mnist_survival.record(folder, epochs=chosen.epochs, seeds=range(chosen.seeds), workers=chosen.workers):
-        mnist_survival.join(folder, chosen.recordings / "mnist_survival.npz")
+        mnist_survival.merge(folder, chosen.recordings / "mnist_survival.npz")
+        print(path, flush=True)
+
+
+def _clinics(chosen: argparse.Namespace) -> None:
+    name = f"clinics_{chosen.size}"
+    for path in clinics.record(chosen.folder / name, size=chosen.size, seeds=range(chosen.seeds), workers=chosen.workers):
+        clinics.join(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)
 
 
@@ -63,6 +93,25 @@ def _alloys(chosen: argparse.Namespace) -> None:
     for path in alloys.record(folder):
         alloys.merge(folder, chosen.recordings / "tofsims_alloys.npz")
         print(path, flush=True)
+
+
+def _lithium(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / "lithium"
+    for path in lithium.record(folder, seeds=range(chosen.seeds)):
+        lithium.merge(folder, chosen.recordings / "tofsims_lithium.npz")
+        print(path, flush=True)
+
+
+def _survival_tables(chosen: argparse.Namespace) -> None:
+    path = chosen.recordings / "survival_tables.npz"
+    for table in survival_tables.record(path, names=chosen.names, seeds=range(chosen.seeds)):
+        print(table, flush=True)
+
+
+def _strategies(chosen: argparse.Namespace) -> None:
+    path = chosen.recordings / f"strategies_kappa_{chosen.kappa:g}.npz"
+    strategies.record(path, kappa=chosen.kappa, repeats=chosen.repeats)
+    print(path, flush=True)
 
 
 if __name__ == "__main__":

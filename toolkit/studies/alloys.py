@@ -45,9 +45,9 @@ REFERENCES = ("Ru", "Ru-Rh", "Ru-Pt", "Ru-Pd", "Ru-Ir")
 PRIMARY = "another primary ion, 2 parts"
 UNSEEN = ("Ru-Pt-Pd", "Ru-Pt-Pd-Ir")
 ELEMENTS = ("Ru", "Rh", "Pt", "Pd", "Ir")
-REGRESSORS = ("linear", "random_forest")
 CONTROLS = ("logistic_regression", "random_forest", "k_nn")
-MIXTURES = 4000
+MIXTURES = 2000
+SETTINGS = {"linear": {}, "random_forest": {"n_estimators": 60, "max_features": 0.3}}  # of which the forest is fitted 24 times
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def units() -> list[tuple[str, str, str, str]]:
         for polarity in POLARITIES
         for model in models.get(source, MODELS)
     ]
-    return judged + [("compositions", polarity, "raw", model) for polarity in POLARITIES for model in REGRESSORS]
+    return judged + [("compositions", polarity, "raw", model) for polarity in POLARITIES for model in SETTINGS]
 
 
 def record(folder: str | Path, *, only: str | None = None) -> Iterator[Path]:
@@ -172,7 +172,12 @@ def merge(folder: str | Path, path: str | Path) -> None:
     if not files:
         raise FileNotFoundError(f"{folder}: no finished unit")
     results = [result for file in files for result in recordings.load(file, record=Result).records]
-    settings = {"alloys": list(ALLOYS), "ions": {name: list(ions) for name, ions in IONS.items()}, "mixtures": MIXTURES}
+    settings = {
+        "alloys": list(ALLOYS),
+        "ions": {name: list(ions) for name, ions in IONS.items()},
+        "mixtures": MIXTURES,
+        "regressors": SETTINGS,
+    }
     data = {"alloy spectra": alloy_spectra.PAGE, "checksum of the raw spectra": alloy_spectra.RAW[1]}
     provenance = recordings.provenance(data=data, seeds=[0])
     recordings.save(path, results, settings=settings, title="ToF-SIMS of noble-metal alloys", provenance=provenance)
@@ -208,7 +213,9 @@ def compositions(polarity: str, source: str, model: str) -> list[Result]:
     table = replace(table, intensities=table.intensities / table.intensities.sum(1, keepdims=True), units="share of all counts")
     run, rows = f"compositions_{polarity}_{source}_{model}", []
     for parts in (2, 3):
-        for one in regress(table.of(*REFERENCES), model, n=MIXTURES, parts=parts, scaling="square root"):
+        for one in regress(
+            table.of(*REFERENCES), model, n=MIXTURES, tries=(SETTINGS[model],), parts=parts, scaling="square root"
+        ):
             setting = f"{one.kind}, {parts} parts"
             common = run, polarity, source, model, setting
             rows.append(Result(*common, "R2", "", one.r2, np.nan, np.nan))
@@ -225,7 +232,7 @@ def _other_primary_ions(polarity: str, table: PeakTable, model: str) -> Iterator
     found: dict[str, list[np.ndarray]] = {}
     for ion in np.unique(ions):
         mixed = pseudo_mixtures(table.rows(ions != ion).of(*REFERENCES), MIXTURES)
-        fitted = regressor(model, scaling="square root").fit(mixed.intensities, mixed.shares)
+        fitted = regressor(model, scaling="square root", **SETTINGS[model]).fit(mixed.intensities, mixed.shares)
         for alloy in REFERENCES[1:]:
             rows = (ions == ion) & (table.samples == alloy)
             if rows.any():

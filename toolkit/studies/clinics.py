@@ -3,9 +3,10 @@
 The document's pictures are private. Here `datasets.patients` draws as many patients of two clinics, with about as many events
 and as long a follow-up; the two scanners differ. Each seed draws its own patients, split and weights.
 
-Not published and chosen here: the strength λ of the penalty, pictures of 40x50 pixels, the VGG-like network at an eighth of its
-width, last epoch. The document trains on pictures of clinic A alone. The arms "both" also show the network B's pictures,
-without outcomes, as the same penalty can only bring down a level that it sees.
+Not published and chosen here: the strength λ of the penalty, pictures of 24x30 pixels, the VGG-like network at an eighth of its
+width, and the epoch: both the last one and that with the least validation loss are recorded. The document trains on pictures of
+clinic A alone. The arm "mean, both" also shows the network B's pictures, without outcomes, as a penalty can only act on
+predictions that it sees.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit
 
-from toolkit import networks, recordings, sweep
+from toolkit import networks, recordings, training
 from toolkit.datasets import patients
+from toolkit.studies import running
 from toolkit.survival import domain, merged, metrics
 from toolkit.survival.network import CoxNetwork
 
 TABLE = "burghoff_table_7_2_survival_metrics"
 KEYS = ("regularization", "evaluation", "dataset", "merge")
 SHRINK = 8
-STRENGTH = 1.0
+STRENGTH = 0.1
+EPOCHS = ("best", "last")
+PICTURE = (24, 30)  # height and width of a section [pixels]
 PARTS = {
     "A": ("isolated", "A_test", np.nan),
     "B": ("isolated", "B", np.nan),
@@ -48,11 +51,37 @@ class Arm:
 
 @dataclass(frozen=True)
 class Size:
-    """How many patients, as a multiple of the published numbers, and how long they are trained on."""
+    """How many patients, as a multiple of the published numbers, how long they are trained on, and in which arms."""
 
     times: int
     epochs: int
     batch_size: int
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one run predicts for the test patients.
+
+    Attributes:
+        seed: of patients, split and weights.
+        arm: one of `ARMS`.
+        best_epoch: that of the least validation loss; None where no epoch had one.
+        outcomes: time, event and number of the clinic `(n, 3)`.
+        true: log hazards of the simulation `(n,)`.
+        last: predicted after the last epoch `(n,)`.
+        best: predicted after the best epoch `(n,)`.
+        run: name of its file.
+    """
+
+    seed: int
+    arm: str
+    best_epoch: int | None
+    outcomes: np.ndarray
+    true: np.ndarray
+    last: np.ndarray
+    best: np.ndarray
+    run: str = ""
 
 
 ARMS = {
@@ -61,7 +90,10 @@ ARMS = {
     "l2": Arm("l2"),
     "mean, both": Arm("mean", ("B",)),
 }
-SIZES = {"published": Size(1, epochs=50, batch_size=5), "fourfold": Size(4, epochs=15, batch_size=20)}
+SIZES = {
+    "published": Size(1, epochs=50, batch_size=5, arms=("none", "mean")),
+    "fourfold": Size(4, epochs=8, batch_size=20, arms=tuple(ARMS)),
+}
 
 
 def record(
@@ -69,7 +101,7 @@ def record(
     *,
     size: str,
     seeds: Sequence[int],
-    arms: Sequence[str] = tuple(ARMS),
+    arms: Sequence[str] | None = None,
     strength: float = STRENGTH,
     workers: int = 1,
 ) -> Iterator[Path]:
@@ -79,7 +111,7 @@ def record(
         folder: for the files `<seed>_<arm>.npz` and the checkpoints of unfinished runs.
         size: one of `SIZES`.
         seeds: of patients, split and weights.
-        arms: some of `ARMS`.
+        arms: some of `ARMS`; None takes those of the size.
         strength: λ of the penalty.
         workers: runs at a time, one core each.
 
@@ -90,18 +122,11 @@ def record(
         ValueError: an unknown size or arm.
         RuntimeError: a run failed; the others are done first.
     """
-    _check(size, arms)
+    _check(size, arms or ())
     Path(folder).mkdir(parents=True, exist_ok=True)
     common = {"folder": str(folder), "size": size, "strength": strength}
-    settings = [common | {"seed": seed, "arm": arm} for seed, arm in itertools.product(seeds, arms)]
-    failed = []
-    for done in sweep.run(record_run, settings, workers=workers, progress=False):
-        if done.error:
-            failed.append(f"arm {done.settings['arm']}, seed {done.settings['seed']}: {done.error}")
-        else:
-            yield Path(done.result["path"])
-    if failed:
-        raise RuntimeError("\n".join(failed))
+    settings = [common | {"seed": seed, "arm": arm} for seed, arm in itertools.product(seeds, arms or SIZES[size].arms)]
+    return running.done(record_run, settings, workers=workers, name=("arm", "seed"))
 
 
 def record_run(folder: str, size: str, arm: str, seed: int, strength: float) -> dict[str, str]:
@@ -109,14 +134,14 @@ def record_run(folder: str, size: str, arm: str, seed: int, strength: float) -> 
     path = Path(folder) / f"{seed:02d}_{arm.replace(', ', '_')}.npz"
     if not path.exists():
         cohort, data = clinics(size, arm=arm, seed=seed)
-        checkpoint = path.with_suffix(".checkpoint.npz")
+        checkpoint = running.checkpoint(path)
         model, run = build(data, size=size, arm=arm, seed=seed, strength=strength, checkpoint=checkpoint)
         for _ in run:
             pass
         settings = {"size": size, "strength": strength, "epochs": run.epochs, "batch_size": run.batch_size, "shrink": SHRINK}
         provenance = recordings.provenance(data={"name": data.name, "sha256": data.fingerprint()}, seeds=[seed])
-        result = {"seed": seed, "arm": arm} | _predictions(model, data, cohort)
-        recordings.save(path, [result], settings=settings, title=f"chapter 7, {size}", provenance=provenance)
+        predictions = _predictions(model, run, cohort, seed, arm)
+        recordings.save(path, [predictions], settings=settings, title=f"chapter 7, {size}", provenance=provenance)
         checkpoint.unlink(missing_ok=True)
     return {"path": str(path)}
 
@@ -125,7 +150,7 @@ def clinics(size: str, *, arm: str, seed: int) -> tuple[patients.Cohort, patient
     """The simulated patients of one seed, and the data set on which an arm trains."""
     times = SIZES[size].times
     both = [replace(clinic, patients=times * clinic.patients) for clinic in (patients.A, patients.B)]
-    cohort = patients.simulate(both, seed=seed)
+    cohort = patients.simulate(both, size=PICTURE, seed=seed)
     return cohort, patients.dataset(cohort, unlabelled=ARMS[arm].unlabelled, seed=seed)
 
 
@@ -141,42 +166,45 @@ def build(
     return model, run
 
 
-def merge(folder: str | Path, path: str | Path) -> None:
-    """Join the files of all finished runs in a folder into one recording.
+def join(folder: str | Path, path: str | Path) -> None:
+    """Join the files of all finished runs in a folder into one recording, see `running.join`."""
+    running.join(folder, path, record=Predictions)
 
-    Raises:
-        FileNotFoundError: the folder holds no finished run.
+
+def results(path: str | Path, *, epoch: str = "best", resamples: int = 200) -> pd.DataFrame:
+    """One line per run, part of Table 7.2 and metric, with the columns of the published table beside arm and seed.
+
+    Args:
+        path: of a recording.
+        epoch: "best" for the weights at the least validation loss, or "last".
+        resamples: of each run's interval, whose bounds are the columns `low` and `high`.
     """
-    files = [file for file in sorted(Path(folder).glob("[0-9]*_*.npz")) if "checkpoint" not in file.name]
-    if not files:
-        raise FileNotFoundError(f"{folder}: no finished run")
-    runs = [recordings.load(file) for file in files]
-    newest = max(runs, key=lambda run: run.provenance["date"])
-    records = [record for run in runs for record in run.records]
-    recordings.save(path, records, settings=newest.settings, title=newest.title, provenance=newest.provenance)
-
-
-def results(path: str | Path) -> pd.DataFrame:
-    """One line per run, part of Table 7.2 and metric, with the columns of the published table beside arm and seed."""
-    rows = [row for record in recordings.load(path).records for row in _rows(record)]
+    if epoch not in EPOCHS:
+        raise ValueError(f"epoch must be one of {EPOCHS}, got {epoch!r}")
+    rows = [row for record in recordings.load(path, record=Predictions).records for row in _rows(record, epoch, resamples)]
     return pd.DataFrame(rows, columns=["arm", "seed", "part", *KEYS, "metric", "value", "low", "high"])
 
 
-def gains(path: str | Path) -> pd.DataFrame:
+def gains(path: str | Path, *, epoch: str = "best") -> pd.DataFrame:
     """What each arm and each way of merging adds to the naively merged concordance without a penalty, run by run.
+
+    Args:
+        path: of a recording.
+        epoch: see `results`.
 
     Returns:
         Arm and part; mean over the seeds of the difference, the bounds of its 95 % interval by Student's distribution, and
         whether they exclude 0. Runs with the same seed share patients, split and initial weights.
     """
-    found = results(path)
+    found = results(path, epoch=epoch, resamples=1)  # the bounds of single runs are not looked at
     values = found[(found["metric"] == "c_index") & found["part"].isin(merged.MERGES)]
     table = values.pivot(index="seed", columns=["arm", "part"], values="value")
     differences = table.sub(table["none", "naive"], axis=0).drop(columns=[("none", "naive")])
-    mean, n = differences.mean(), differences.notna().sum()
-    half = stdtrit(n - 1, 0.975) * differences.std() / np.sqrt(n)
-    result = pd.DataFrame({"gain": mean, "low": mean - half, "high": mean + half, "seeds": n}).reset_index()
-    return result.assign(beyond_its_interval=(result["low"] > 0) | (result["high"] < 0))
+    rows = []
+    for (arm, part), column in differences.items():
+        mean, low, high = running.interval(column.dropna().tolist())
+        rows.append((arm, part, mean, low, high, column.notna().sum(), low > 0 or high < 0))
+    return pd.DataFrame(rows, columns=["arm", "part", "gain", "low", "high", "seeds", "beyond_its_interval"])
 
 
 def origin(path: str | Path) -> str:
@@ -185,27 +213,27 @@ def origin(path: str | Path) -> str:
     return f"recorded on {provenance['device']}, {provenance['date'][:10]}"
 
 
-def _predictions(model: CoxNetwork, data: patients.Dataset, cohort: patients.Cohort) -> dict[str, np.ndarray]:
-    """Outcomes, predicted and true log hazards of the test patients."""
-    inputs, targets = data.test
+def _predictions(model: CoxNetwork, run: training.Fit, cohort: patients.Cohort, seed: int, arm: str) -> Predictions:
+    inputs, targets = model.data.test
     patient = targets[:, 3]
     true = patients.per_patient(cohort.log_hazard, cohort.targets[:, 3])[patient.unique().long()]
-    return {
-        "outcomes": patients.per_patient(targets[:, :3], patient).numpy(),
-        "log_hazard": patients.per_patient(model.log_hazard(inputs), patient).numpy(),
-        "true": true.numpy(),
-    }
+    last = patients.per_patient(model.log_hazard(inputs), patient)
+    if run.best["model"] is not None:
+        model.network.load_state_dict(run.best["model"])
+    best = patients.per_patient(model.log_hazard(inputs), patient)
+    outcomes = patients.per_patient(targets[:, :3], patient)
+    return Predictions(seed, arm, run.best["epoch"], *(each.numpy() for each in (outcomes, true, last, best)))
 
 
-def _rows(record: dict[str, Any]) -> Iterator[list[Any]]:
-    time, event, clinic = torch.from_numpy(record["outcomes"]).T
-    log_hazard = torch.from_numpy(record["log_hazard"])
+def _rows(run: Predictions, epoch: str, resamples: int) -> Iterator[list[Any]]:
+    time, event, clinic = torch.from_numpy(run.outcomes).T
+    log_hazard = torch.from_numpy(getattr(run, epoch))
     standardised = domain.standardise(log_hazard, clinic)
     everyone = torch.ones_like(clinic, dtype=torch.bool)
     rows_of = {"A": clinic == 0, "B": clinic == 1, "naive": everyone, "standardised": everyone}
-    found = merged.concordances(time, event, log_hazard, clinic)
+    found = merged.concordances(time, event, log_hazard, clinic, resamples=resamples)
     for part, keys in PARTS.items():
-        known = [record["arm"], record["seed"], part, ARMS[record["arm"]].penalty != "none", *keys]
+        known = [run.arm, run.seed, part, ARMS[run.arm].penalty != "none", *keys]
         rows, values = rows_of[part], standardised if part == "standardised" else log_hazard
         yield [*known, "c_index", found[part].value, found[part].low, found[part].high]
         yield [*known, "auroc", metrics.auroc(event[rows], values[rows]), np.nan, np.nan]

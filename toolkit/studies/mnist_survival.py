@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit
 
-from toolkit import networks, recordings, sweep, training
+from toolkit import networks, recordings, training
 from toolkit.datasets import mnist_survival
-from toolkit.studies import phs
+from toolkit.studies import running
 from toolkit.survival.metrics import concordance_index
 from toolkit.survival.network import CoxLoss, CoxNetwork
 
@@ -62,14 +60,7 @@ def record(folder: str | Path, *, epochs: int = EPOCHS, seeds: Sequence[int] = (
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     runs = [{"folder": str(folder), "epochs": epochs, "seed": seed} for seed in seeds]
-    failed = []
-    for done in sweep.run(record_run, runs, workers=workers, progress=False):
-        if done.error:
-            failed.append(f"seed {done.settings['seed']}: {done.error}")
-        else:
-            yield Path(done.result["path"])
-    if failed:
-        raise RuntimeError("\n".join(failed))
+    return running.done(record_run, runs, workers=workers, name=("seed",))
 
 
 def record_run(folder: str, epochs: int, seed: int) -> dict[str, str]:
@@ -77,12 +68,11 @@ def record_run(folder: str, epochs: int, seed: int) -> dict[str, str]:
     path = Path(folder) / f"{epochs:02d}_{seed}.npz"
     if not path.exists():
         digits = mnist_survival.load()
-        checkpoint = path.with_suffix(".checkpoint.npz")
-        run = build(digits, epochs=epochs, seed=seed, checkpoint=checkpoint)
+        run = build(digits, epochs=epochs, seed=seed, checkpoint=running.checkpoint(path))
         for _ in run:
             pass
         _save(path, run, digits)
-        checkpoint.unlink(missing_ok=True)
+        running.checkpoint(path).unlink(missing_ok=True)
     return {"path": str(path)}
 
 
@@ -90,18 +80,16 @@ def results(path: str | Path) -> pd.DataFrame:
     """Concordance index after each epoch beside the published one.
 
     Returns:
-        `epoch`, `published`, `ours` (mean over the seeds), `low` and `high` (95 % bounds of that mean by Student's distribution),
-        `difference` and `seeds`, one line for each epoch.
+        One line for each epoch: `epoch`, `published`, `ours` (mean over the seeds), `low` and `high` (95 % bounds of that mean
+        by Student's distribution), `difference` and `seeds`.
     """
     recorded = recordings.load(path, record=training.Record).records
     rows = []
     for epoch, published in enumerate(PUBLISHED, start=1):
         values = [each.metrics["validation_concordance"] for each in recorded if each.epoch == epoch]
-        if not values:
-            continue
-        mean, count = float(np.mean(values)), len(values)
-        half = stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(count) if count > 1 else np.nan
-        rows.append((epoch, published, mean, mean - half, mean + half, mean - published, count))
+        if values:
+            mean, low, high = running.interval(values)
+            rows.append((epoch, published, mean, low, high, mean - published, len(values)))
     return pd.DataFrame(rows, columns=["epoch", "published", "ours", "low", "high", "difference", "seeds"])
 
 
@@ -111,7 +99,9 @@ def oracle(path: str | Path) -> float:
     return next(iter(settings.values()))["result"]["oracle"]
 
 
-join = phs.merge
+def merge(folder: str | Path, path: str | Path) -> None:
+    """Join the files of all finished runs in a folder into one recording, see `running.join`."""
+    running.join(folder, path, record=training.Record)
 
 
 def _save(path: Path, run: training.Fit, digits: mnist_survival.Digits) -> None:

@@ -27,9 +27,9 @@ def cox_loss(
 ) -> Tensor:
     """Negative logarithm of Cox's partial likelihood, Burghoff (7.3).
 
-    l = -Σ_i δ_i (h_i - log Σ_{j ∈ R_i} exp h_j) with the risk set R_i = {j | t_j ≥ t_i}. As printed, every one of several events
-    at one time has all of them in its risk set, which is Breslow's way with ties. Efron's takes from the l-th of d such events
-    the share l/d of their own hazards, l = 0 .. d-1. Both agree where no two events are at one time.
+    l = -Σ_i δ_i (h_i - log Σ_{j ∈ R_i} exp h_j) with the risk set R_i = {j | t_j ≥ t_i}. As printed, every one of several
+    events at one time has all of them in its risk set, which is Breslow's way with ties. Efron's takes from the l-th of d such
+    events the share l/d of their own hazards, l = 0 .. d-1. Both agree where no two events are at one time.
 
     Sorting makes it O(n log n) in time and O(n) in memory. Adding a constant to all log hazards changes nothing. It may be
     differentiated twice.
@@ -61,7 +61,7 @@ def cox_loss(
     risk = _risk_sets(time, event)
     h, event = h[risk.order], event[risk.order]
     at_risk = prefix.log_sum_exp(h)[risk.last]
-    loss = (risk.events * at_risk).sum() - h[event].sum()
+    loss = (risk.events.to(h.dtype) * at_risk).sum() - h[event].sum()
     if ties == "efron":
         loss = loss + _efron_correction(h, at_risk, event, risk)
     return (loss / {"sum": 1, "events": events, "mean": len(h)}[reduction]).to(log_hazard.dtype)
@@ -126,7 +126,7 @@ def baseline_hazard(time: Values, event: Values, log_hazard: Values) -> Baseline
     if not bool(event.any()):
         raise ValueError("event must hold at least one event, got none: there is no hazard to estimate")
     risk = _risk_sets(time, event)
-    log_steps = risk.events.log() - torch.logcumsumexp(h[risk.order], 0)[risk.last]
+    log_steps = risk.events.to(h.dtype).log() - torch.logcumsumexp(h[risk.order], 0)[risk.last]
     order = risk.order[risk.last]
     return BaselineHazard(wide(time)[order].flip(0), log_steps.flip(0))
 
@@ -168,7 +168,7 @@ def _risk_sets(time: Tensor, event: Tensor) -> _RiskSets:
     with_event = events > 0
     last = counts.cumsum(0) - 1
     number = (with_event.cumsum(0) - 1)[number]
-    return _RiskSets(order, last[with_event], wide(events[with_event].to(torch.float32)), number)
+    return _RiskSets(order, last[with_event], events[with_event], number)
 
 
 def _efron_correction(h: Tensor, at_risk: Tensor, event: Tensor, risk: _RiskSets) -> Tensor:
@@ -177,4 +177,5 @@ def _efron_correction(h: Tensor, at_risk: Tensor, event: Tensor, risk: _RiskSets
     share = torch.zeros_like(at_risk).index_add(0, time_of_event, (h[event] - at_risk[time_of_event]).exp())
     before = risk.events.cumsum(0) - risk.events
     place = torch.arange(len(time_of_event), device=h.device) - before[time_of_event]
-    return torch.log1p(-place / risk.events[time_of_event] * share[time_of_event]).sum()
+    part = place.to(h.dtype) / risk.events[time_of_event]
+    return torch.log1p(-part * share[time_of_event]).sum()

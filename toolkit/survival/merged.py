@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from toolkit import training
 from toolkit.datasets.patients import per_patient
 from toolkit.survival import domain
-from toolkit.survival.metrics import Interval
+from toolkit.survival.metrics import Interval, KaplanMeier, kaplan_meier
 from toolkit.survival.observations import Values, finite, observed, per_subject
 
 MERGES = ("naive", "standardised")
@@ -138,6 +138,37 @@ def concordances(
     found["naive"] = _interval(time, event, h, resamples, level, seed)
     found["standardised"] = _interval(time, event, merged, resamples, level, seed)
     return found
+
+
+def risk_groups(
+    time: Values, event: Values, log_hazard: Values, *, names: Sequence[str] = ("low", "middle", "high")
+) -> list[tuple[str, KaplanMeier]]:
+    """Survival of groups of equal size, from the lowest predicted risk to the highest, by Kaplan and Meier.
+
+    Args:
+        time: to the event or the end of observation `(n,)`.
+        event: 1 where the event was seen, else 0 `(n,)`.
+        log_hazard: `(n,)`.
+        names: of the groups, not more than there are subjects.
+
+    Returns:
+        For each group its name with the numbers of its patients and events, and its curve.
+
+    Raises:
+        ValueError, TypeError: see `observations.observed`; more groups than subjects.
+
+    >>> [label for label, _ in risk_groups([1, 2, 3, 4], [1, 1, 0, 0], [4, 3, 2, 1], names=("low", "high"))]
+    ['low risk: 2 patients, 0 events', 'high risk: 2 patients, 2 events']
+    """
+    time, event = observed(time, event)
+    h = finite("log_hazard", per_subject("log_hazard", log_hazard, time))
+    if not 1 <= len(names) <= len(h):
+        raise ValueError(f"names must be those of 1 to {len(h)} groups, got {names!r}")
+    groups = []
+    for name, rows in zip(names, torch.argsort(h, stable=True).tensor_split(len(names)), strict=True):
+        label = f"{name} risk: {len(rows)} patients, {int(event[rows].sum())} events"
+        groups.append((label, kaplan_meier(time[rows], event[rows])))
+    return groups
 
 
 def _interval(time: Tensor, event: Tensor, h: Tensor, resamples: int, level: float, seed: int) -> Interval:

@@ -55,7 +55,7 @@ def draw(n: int, *, events: float = 0.6, noise: float = 0.7, seed: int = 0) -> t
         seed: of the draw.
 
     Returns:
-        Times [months], events and log hazards `(n,)`, in the order of the times.
+        Times up to 100 [months], events and log hazards `(n,)`, in the order of the times.
 
     >>> [len(values) for values in draw(5)], int(draw(5, events=0.4)[1].sum())
     ([5, 5, 5], 2)
@@ -64,7 +64,8 @@ def draw(n: int, *, events: float = 0.6, noise: float = 0.7, seed: int = 0) -> t
         raise ValueError(f"n must be 2 or more, events in 0 .. 1 and noise 0 or more, got {n!r}, {events!r} and {noise!r}")
     generator = np.random.default_rng(seed)
     true = generator.standard_normal(n)
-    time = np.sort(np.clip(np.round(40 * generator.exponential(np.exp(-true))), 1, 100))
+    time = np.sort(generator.exponential(np.exp(-true)))
+    time = np.ceil(100 * time / time[-1])
     order = np.argsort(-true + 0.5 * generator.standard_normal(n))  # the riskier tend to be first
     seen = np.isin(np.arange(n), generator.permutation(n)[: round(events * n)])
     return time, seen.astype(float), np.round(true[order] + noise * generator.standard_normal(n), 2)

@@ -80,8 +80,8 @@ _DEGREE = HyperParameter("degree", "degree", 1, 1, 12, whole=True)
 _DEPTH = HyperParameter("max_depth", "depth", 3, 1, 15, whole=True)
 _C = HyperParameter("C", "C (weight of data)", 1.0, 1e-3, 1e3)
 _LEARNERS = HyperParameter("n_estimators", "learners", 30, 1, 100, whole=True)
-_RATE = HyperParameter("learning_rate", "learning rate", 0.3, 0.01, 2)
-_LENGTH = HyperParameter("length_scale", "length scale l", 1.0, 0.03, 30)
+_RATE = HyperParameter("learning_rate", "learning rate", 0.3, 0.01, 1)
+_LENGTH = HyperParameter("length_scale", "length scale l", 1.0, 0.01, 100)
 
 MODELS = {
     "logistic regression": Model((_C,), classification=lambda C: LogisticRegression(C=C, max_iter=5000)),

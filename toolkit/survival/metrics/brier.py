@@ -20,8 +20,8 @@ def brier_score(
 ) -> Tensor:
     """Mean squared error of the predicted probability to be without event at t (Graf et al. 1999).
 
-    BS(t) = 1/n Σ_i [ S_i(t)² 1(T_i ≤ t, δ_i = 1) / G(T_i) + (1 - S_i(t))² 1(T_i > t) / G(t) ], where G is the probability not to
-    be censored. A prediction of 1/2 for everybody gives 1/4 without censoring.
+    BS(t) = 1/n Σ_i [ S_i(t)² 1(T_i ≤ t, δ_i = 1) / G(T_i) + (1 - S_i(t))² 1(T_i > t) / G(t) ], where G is the probability not
+    to be censored. A prediction of 1/2 for everybody gives 1/4 without censoring.
 
     Args:
         time: to the event or the end of observation `(n,)`.

@@ -167,9 +167,8 @@ def _count(time: Tensor, event: Tensor, h: Tensor, same_time: str) -> tuple[Tens
         number, sizes = torch.unique_consecutive(falling, return_inverse=True, return_counts=True)[1:]
         comparable = comparable + sizes.new_zeros(len(sizes)).index_add(0, number, (~event_in_order).to(sizes.dtype))[number]
     ranks = torch.unique(h, return_inverse=True)[1][order]
-    comparable = comparable[event_in_order]
-    lower = _count_below(ranks, comparable, ranks[event_in_order])
-    not_higher = _count_below(ranks, comparable, ranks[event_in_order] + 1)
+    comparable, own = comparable[event_in_order], ranks[event_in_order]
+    lower, not_higher = _count_below(ranks, comparable.repeat(2), torch.cat([own, own + 1])).chunk(2)
     counts = []
     for values in (lower, not_higher - lower, comparable):
         everyone = torch.zeros(len(time), dtype=torch.int64, device=time.device)

@@ -50,7 +50,7 @@ class Comparison:
 
     @property
     def better(self) -> str:
-        """ "first" or "second" where the interval excludes 0, else "undecided"; a larger metric is better."""
+        """The model with the larger metric, "first" or "second", where the interval excludes 0; else "undecided"."""
         if self.difference.low > 0:
             return "first"
         return "second" if self.difference.high < 0 else "undecided"

@@ -108,7 +108,8 @@ def cumulative_dynamic_auc(
     h = finite("log_hazard", per_subject("log_hazard", log_hazard, time)).detach()
     times = increasing("times", times, time.device)
     weights = torch.zeros(len(time), dtype=torch.float64, device=time.device)
-    weights[event] = censoring(time, event, train_time, train_event).inverse(time[event])
+    cases = event & (time <= times[-1])
+    weights[cases] = censoring(time, event, train_time, train_event).inverse(time[cases])
     reached = time[:, None] <= times
     false, true = _rates(h, (~reached).to(torch.float64), reached * weights[:, None], f"horizons {times.tolist()[:5]}")
     auc = torch.trapezoid(true, false, dim=0).reshape(-1)
