@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from toolkit import datasets, networks, published, recordings
+from toolkit import datasets, networks, published, recordings, training
 from toolkit.search import advice, sequence, surgeon, surgery
 from toolkit.search.surgeon import Surgeon
 
@@ -136,6 +136,18 @@ def test_a_run_is_a_tree_of_branches(digits):
     assert len(accepted) == 2
     assert set(accepted[-1].kept) == {branch.number for branch in search.branches}
     assert search.best.accuracy == max(branch.accuracy for branch in search.branches)
+
+
+def test_before_the_first_decision_it_is_the_training_of_the_start(digits):
+    search = Surgeon(digits, start(), **QUICK)
+    pretrained = [record.metrics for record in itertools.islice(search, 2)]
+    model = start()
+    run = training.fit(
+        model, digits, loss=torch.nn.functional.cross_entropy, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), epochs=2,
+        batch_size=32, metrics=["accuracy"], seed=0,
+    )  # fmt: skip
+    alone = [record.metrics for record in run if record.epoch]
+    assert pretrained == [{name: metrics[name] for name in pretrained[0]} for metrics in alone]
 
 
 def test_the_branches_with_the_highest_scores_go_on(digits):

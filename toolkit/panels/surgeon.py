@@ -155,7 +155,7 @@ class SurgeonPanel(Panel):
         """Show what could be done; pause for an answer if a person decides and this is not `run()`."""
         self._offer(record.proposals)
         if self.settings["decides"] == "you" and self._thread is threading.current_thread():
-            self.pause()
+            self._single = True  # pause as after a single step, with this record shown
 
     def _offer(self, proposals: tuple[Mapping[str, Any], ...]) -> None:
         self._offers = {_words(one): advice.Proposal(**one) for one in proposals}

@@ -222,7 +222,8 @@ class Surgeon:
     # A cycle ---------------------------------------------------------------------------------------------------------------
 
     def _begun(self) -> Iterator[Record]:
-        self.branches = yield from self._trained(self.branches, min(self.pretraining, self.epochs))
+        """Pretraining, with the numbers that `training.fit` of the start has with the same seed."""
+        self.branches = yield from self._trained(self.branches, min(self.pretraining, self.epochs), [self.seed])
         self._shapes.append(self.best.hidden)
 
     def _cycle(self) -> Iterator[Record]:
@@ -233,7 +234,8 @@ class Surgeon:
         for attempt in range(self.redraws + 1):
             candidates = yield from self._candidates(parents, tried, attempt)
             chosen = [branch for branch, _ in sorted(candidates, key=lambda pair: -pair[1])[: self.most_branches]]
-            trained = yield from self._trained(chosen, min(self.interval, self.epochs - self.epoch))
+            epochs = min(self.interval, self.epochs - self.epoch)
+            trained = yield from self._trained(chosen, epochs, self._seeds(chosen, "training"))
             seen += trained
             improved = self.redraws == 0 or max(branch.accuracy for branch in trained) >= before
             if improved or attempt == self.redraws:
@@ -289,10 +291,10 @@ class Surgeon:
             done = {"operation": proposal.operation, "layer": proposal.layer, "amount": proposal.amount}
         return Branch(number, parent.number, operated.model, operated.carry(parent.optimizer), parent.epoch, **done)
 
-    def _trained(self, branches: list[Branch], epochs: int) -> Generator[Record, None, list[Branch]]:
+    def _trained(self, branches: list[Branch], epochs: int, seeds: list[int]) -> Generator[Record, None, list[Branch]]:
         """Train each branch for so many epochs."""
         trained: dict[int, Branch] = {}
-        for branch, metrics in self.course.trained(branches, epochs, self._seeds(branches, "training")):
+        for branch, metrics in self.course.trained(branches, epochs, seeds):
             self.trained_epochs += 1
             trained[branch.number] = branch
             yield self._record("epoch", branch, metrics=metrics)
