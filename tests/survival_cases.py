@@ -7,7 +7,8 @@ import torch
 
 from toolkit.datasets import survival
 
-ROSSI = Path(__file__).parent / "rossi.csv"  # Rossi, Berk and Lenihan 1980: 432 released prisoners, weeks until an arrest
+# Rossi, Berk and Lenihan 1980: 432 released prisoners, weeks until an arrest; as handed out with lifelines (MIT).
+ROSSI = Path(__file__).parent / "rossi.csv"
 
 
 def heavy_ties(seed, *, n=None, levels=8):

@@ -73,7 +73,7 @@ def test_linear_spectra_give_the_fractions_of_alloys_in_reach(small):
 
 
 def one_result(*unit):
-    return [alloys.Result("_".join(unit), *unit, "log, plain", "accuracy", "", 0.5, 0.1, np.nan)]
+    return [alloys.Result("_".join(("classes", *unit)), *unit, "log, plain", "accuracy", "", 0.5, 0.1, np.nan)]
 
 
 @pytest.fixture
@@ -99,14 +99,13 @@ def test_the_command_joins_what_is_done(quick, tmp_path):
     table = alloys.results(tmp_path / "tofsims_alloys.npz")
     assert table["model"].tolist() == ["k_nn", "mlp"] and table["value"].tolist() == [0.5, 0.5]
     saved = recordings.load(tmp_path / "tofsims_alloys.npz", record=alloys.Result)
-    assert replace(saved.records[0], nominal=0.0) == replace(
-        one_result("negative", "raw", "k_nn")[0], nominal=0.0, run=saved.records[0].run
-    )
-    assert saved.settings["alloys"] == list(ALLOYS) and "github.com" in saved.provenance["data"]["alloy spectra"]
+    assert replace(saved.records[0], nominal=0.0) == replace(one_result("negative", "raw", "k_nn")[0], nominal=0.0)
+    assert saved.settings["classes_negative_raw_k_nn"]["alloys"] == list(ALLOYS)
+    assert "github.com" in saved.provenance["data"]["alloy spectra"]
 
 
 def test_joining_nothing_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no finished unit"):
+    with pytest.raises(FileNotFoundError, match="no finished run"):
         alloys.merge(tmp_path, tmp_path / "joined.npz")
 
 

@@ -1,6 +1,7 @@
 """Peak tables: what is refused, the three forms of files, and files that are damaged."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,13 @@ def test_a_table_is_written_and_read_again(tmp_path):
     same(again, table)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
     assert again.source.endswith("table.csv") and not again.simulated
+
+
+def test_a_simulated_table_stays_simulated(tmp_path, table):
+    peak_tables.write(replace(table, simulated=True), tmp_path / "table.csv")
+    again = peak_tables.read(tmp_path / "table.csv")
+    same(again, table)
+    assert again.simulated
 
 
 FORMS = {

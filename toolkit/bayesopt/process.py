@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 NOISE_FLOOR = 1e-6  # of σ² in units of the standardised target, so that every matrix has a Cholesky factor
-TOLERANCE = 1e-3  # largest slope of the log evidence per unit of theta that ends a fit
+TOLERANCE = 1e-2  # largest slope of the log evidence per unit of theta that ends a fit
 ITERATIONS = 60
 LONGEST_STEP = 1.5  # in theta, for a start far from the maximum
 QUARTERINGS = 6
@@ -129,16 +129,17 @@ def noise_variance(theta: Tensor) -> Tensor:
 
 def _noisy(matrix: Tensor, theta: Tensor, count: Tensor) -> Tensor:
     """K + σ²/count on the diagonal in place; the rows that fill up become those of the unit matrix."""
-    matrix *= _real(count)
+    if (real := _real(count)) is not None:
+        matrix *= real
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
     diagonal.add_(torch.where(count > 0, noise_variance(theta)[:, None] / count.clamp(min=1), 1.0))
     return matrix
 
 
-def _real(count: Tensor) -> Tensor:
-    """One for each pair of points that are real, else zero, `(k, m, m)`."""
+def _real(count: Tensor) -> Tensor | None:
+    """One for each pair of points that are real, else zero, `(k, m, m)`; None where no row fills up."""
     real = (count > 0).to(count.dtype)
-    return real[:, :, None] * real[:, None, :]
+    return None if bool(real.all()) else real[:, :, None] * real[:, None, :]
 
 
 def evidence(theta: Tensor, seen: Observations, *, kernel: str = "rbf", prior: Prior | None = None) -> tuple[Tensor, Tensor]:
@@ -165,11 +166,13 @@ def evidence(theta: Tensor, seen: Observations, *, kernel: str = "rbf", prior: P
     times, repeats = seen.count.clamp(min=1), (seen.count - 1).clamp(min=0).sum(1)
     log = -0.5 * (seen.mean * weights).sum(1) - factor.diagonal(dim1=-2, dim2=-1).log().sum(1)
     log -= 0.5 * (math.log(2 * math.pi) * seen.count.sum(1) + times.log().sum(1) + repeats * noise.log() + seen.within / noise)
-    lever = (weights[:, :, None] * weights[:, None, :] - torch.cholesky_inverse(factor)) * _real(seen.count)
+    lever = weights[:, :, None] * weights[:, None, :] - torch.cholesky_inverse(factor)
+    if (real := _real(seen.count)) is not None:
+        lever *= real
     of_signal = signal * (lever * value).sum((1, 2))
     of_noise = (lever.diagonal(dim1=-2, dim2=-1) / times).sum(1) - repeats / noise + seen.within / noise**2
     lever *= slope
-    of_length = torch.stack([(lever * squares).sum((1, 2)) for squares in seen.squares], 1)
+    of_length = torch.einsum("kij,dkij->kd", lever, seen.squares)
     of_length *= signal[:, None] * torch.exp(-2 * theta[:, :-2])
     gradient = 0.5 * torch.cat([of_length, of_signal[:, None], (theta[:, -1].exp() * of_noise)[:, None]], 1)
     if prior is None:
@@ -191,10 +194,32 @@ def fit(seen: Observations, start: Tensor, *, kernel: str = "rbf", prior: Prior 
     Returns:
         theta `(k, d + 2)`. A process whose slope cannot be brought below `TOLERANCE` in `ITERATIONS` steps stays at its best.
     """
-    theta = start.clone()
-    width = prior.width(len(seen.squares)).to(theta) if prior else torch.ones(theta.shape[1]).to(theta)
+    return climb(seen, start, first_curvature(start, prior), kernel=kernel, prior=prior)[0]
+
+
+def first_curvature(start: Tensor, prior: Prior | None = None) -> Tensor:
+    """A guess of the inverse curvature of the evidence `(k, d + 2, d + 2)`, for want of a better one."""
+    width = prior.width(start.shape[1] - 2).to(start) if prior else torch.ones_like(start[0])
+    return torch.diag(width.square() / 4).repeat(len(start), 1, 1)
+
+
+def climb(
+    seen: Observations, start: Tensor, curvature: Tensor, *, kernel: str = "rbf", prior: Prior | None = None
+) -> tuple[Tensor, Tensor]:
+    """`fit` from a known inverse curvature, such as that of the fit before one more measurement.
+
+    Args:
+        seen: what the k processes have seen.
+        start: theta `(k, d + 2)` to begin at.
+        curvature: inverse of the negative second derivatives there, about, `(k, d + 2, d + 2)`.
+        kernel: one of `KERNELS`.
+        prior: of theta.
+
+    Returns:
+        theta and the inverse curvature at the end.
+    """
+    theta, inverse = start.clone(), curvature.clone()
     value, slope = evidence(theta, seen, kernel=kernel, prior=prior)
-    inverse = torch.diag(width.square() / 4).repeat(len(theta), 1, 1)
     for _ in range(ITERATIONS):
         rows = torch.nonzero(slope.abs().amax(1) > TOLERANCE)[:, 0]
         if not len(rows):
@@ -205,7 +230,7 @@ def fit(seen: Observations, start: Tensor, *, kernel: str = "rbf", prior: Prior 
         inverse[rows] = _updated(inverse[rows], moved - theta[rows], slope[rows] - new_slope)
         theta[rows], value[rows] = moved, new_value
         slope[rows] = torch.where(took[:, None], new_slope, 0.0)  # nothing higher along the step: this is the end
-    return theta
+    return theta, inverse
 
 
 def _limited(step: Tensor) -> Tensor:

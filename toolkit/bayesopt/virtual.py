@@ -21,7 +21,7 @@ from toolkit.bayesopt import acquisition, process
 from toolkit.bayesopt.process import Observations, Prior
 
 STRATEGIES = ("ucb", "ei", "pi", "random")
-ENTRIES = 120_000  # of the matrices that are worked on at a time: more do not fit into a core's cache
+ENTRIES = 100_000  # of the matrices that are worked on at a time: more do not fit into a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,8 @@ def virtual_experiments(
         kappa: of UCB.
         kernel: "rbf" or "matern52".
         prior: of the hyper-parameters; None takes `Prior()`.
-        replacement: whether a row may be picked again, as published.
+        replacement: whether a strategy may pick a row that it has picked before, as published; the formula for random picks
+            holds for this only, and they stay as they are.
         attempts: picks at most; never more than the number of rows minus the initial draws, as published.
         seed: of draws and noise.
         device: where the processes are computed.
@@ -180,7 +181,9 @@ class _Race:
         self.total, self.square = torch.zeros_like(self.count), torch.zeros_like(self.count[:, 0])
         self.largest = torch.full_like(self.square, -math.inf)
         self.theta = prior.centre(x.shape[1]).to(x).repeat(k, 1)
+        self.curvature = process.first_curvature(self.theta, prior)
         self.picked = torch.zeros(k, dtype=torch.int64, device=x.device)
+        self.chosen = torch.zeros_like(self.count, dtype=torch.bool)  # rows that a strategy has picked
         self._draw(seed, noise, rows)
 
     def _draw(self, seed: int, noise: float, rows: int) -> None:
@@ -206,6 +209,7 @@ class _Race:
             if not len(going):
                 return
             picks = self._picks(going, tries - 1)
+            self.chosen[going, picks] = True
             self._see(going, picks, self.noise[self.size[going], self.repeat[going], tries - 1])
             self.picked[going[picks == best]] = tries
             picked = self.picked.view(self.shape).to(torch.int16).cpu().numpy()
@@ -225,18 +229,20 @@ class _Race:
         thinking = torch.tensor([kind != "random" for kind in kinds], device=going.device)
         places = torch.nonzero(thinking)[:, 0]
         points = (self.count[going[places]] > 0).sum(1)
-        places = places[points.argsort()]  # so that processes with as many points are worked on together
+        order = points.argsort(descending=True)  # so that processes with about as many points are worked on together
+        places, points = places[order], points[order]
         while len(places):
-            most = int((self.count[going[places[0]]] > 0).sum())
-            part, places = places.tensor_split([max(8, ENTRIES // most**2)])
+            cut = max(8, ENTRIES // int(points[0]) ** 2)
+            part, places, points = places[:cut], places[cut:], points[cut:]
             picks[part] = self._scores(going[part]).argmax(1)
         return picks
 
     def _scores(self, campaigns: Tensor) -> Tensor:
         """The acquisition at all rows, `(k, rows)`, after a fit."""
         points, seen, best = self._seen(campaigns)
-        theta = process.fit(seen, self.theta[campaigns], kernel=self.kernel, prior=self.prior)
-        self.theta[campaigns] = theta
+        begin = self.theta[campaigns], self.curvature[campaigns]
+        theta, curvature = process.climb(seen, *begin, kernel=self.kernel, prior=self.prior)
+        self.theta[campaigns], self.curvature[campaigns] = theta, curvature
         mean, deviation = process.predict(theta, seen, self.squares[:, points], kernel=self.kernel)
         score = torch.empty_like(mean)
         for number, name in enumerate(self.strategies):
@@ -244,7 +250,7 @@ class _Race:
             if name != "random" and bool(mine.any()):
                 formula = acquisition.by_name(name, kappa=self.kappa, best=best[mine])
                 score[mine] = formula(mean[mine], deviation[mine])
-        return score if self.replacement else score.masked_fill(self.count[campaigns] > 0, -math.inf)
+        return score if self.replacement else score.masked_fill(self.chosen[campaigns], -math.inf)
 
     def _seen(self, campaigns: Tensor) -> tuple[Tensor, Observations, Tensor]:
         """Which rows were seen `(k, m)`, what of them, and the largest value `(k, 1)`, standardised."""

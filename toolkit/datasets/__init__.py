@@ -16,6 +16,8 @@
 `survival`                                    tables of subjects with censoring, published ones and one's own
 `patients`, `sections`                        simulated patients of two clinics, and the pictures of their scanners
 `slides`                                      whole-slide images
+`peak_tables`, `lithium_spectra`,             peak tables of mass spectra: CSV files, simulated lithium compounds, measured
+`alloy_spectra`, `nuclides`                   alloys; masses of nuclides
 `augmentation`                                shifts and flips on the device
 ============================================  =========================================================
 """

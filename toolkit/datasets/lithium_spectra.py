@@ -141,6 +141,7 @@ SAMPLES = {name: Sample("pure", (name,), 4e15, _pressed(name)) for name in COMPO
     "sample_4": Sample("foil", ("Li2CO3", "LiOH"), 9e13),
     "sample_5": Sample("foil", ("Li2O", "LiH"), 9.5e15),
 }
+UNKNOWN = tuple(name for name in SAMPLES if name not in COMPOUNDS)
 
 
 def simulate(

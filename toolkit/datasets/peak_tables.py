@@ -15,6 +15,7 @@ import pandas as pd
 
 from toolkit.datasets import files
 
+SIMULATED = "# simulated: computed, not measured\n"
 LONG = ("sample", "spot", "mz", "intensity")
 _MZ = re.compile(r"\s*(?:m/z|mz|centre mass|center mass|mass)\s*(?:[\[(](?:u|amu|Da)[\])])?\s*", re.IGNORECASE)
 _ION = re.compile(r"\s*(?:ion|assignment|description|formula)\s*", re.IGNORECASE)
@@ -107,8 +108,9 @@ def read(path: str | Path, *, units: str = "counts") -> PeakTable:
     * wide: a row per spectrum, with the columns sample and spot, then a column per peak: "9.03 LiH2-" or only "9.03"
     * long: a row per area, with the columns sample, spot, mz, intensity and maybe ion
 
-    Fields are parted by tab, semicolon or comma; with one of the first two, decimals may be written with a comma. Lines that
-    start with # and columns named Lower Mass and Upper Mass are skipped.
+    Fields are parted by tab, semicolon or comma; with one of the first two, decimals may be written with a comma. Columns named
+    Lower Mass and Upper Mass are skipped, and so are lines that start with #, but for the one by which `write` marks a
+    simulated table.
 
     Args:
         path: the file, maybe packed with gzip.
@@ -137,16 +139,17 @@ def read(path: str | Path, *, units: str = "counts") -> PeakTable:
                 "the columns must be sample, spot, mz and intensity (long), sample, spot and one per peak (wide), or m/z and "
                 f"one per spectrum (as SurfaceLab exports), got {list(frame.columns)[:6]}"
             )
-        return replace(table, units=units, source=str(path))
+        return replace(table, units=units, source=str(path), simulated=frame.attrs["simulated"])
 
 
 def write(table: PeakTable, path: str | Path) -> None:
-    """Write a table in the form of SurfaceLab's list, by atomic replace; `read` gives it back."""
+    """Write a table in the form of SurfaceLab's list, by atomic replace; `read` gives it back, and whether it is simulated."""
     peaks = pd.DataFrame({"m/z": table.mz, "ion": table.ions})
     names = [f"{sample}_{spot}" for sample, spot in zip(table.samples, table.spots, strict=True)]
     areas = pd.DataFrame(table.intensities.T, columns=names)
     whole, part = Path(path), Path(f"{path}.part")
-    pd.concat([peaks, areas], axis=1).to_csv(part, index=False, float_format="%.17g")
+    rows = pd.concat([peaks, areas], axis=1).to_csv(index=False, float_format="%.17g", lineterminator="\n")
+    part.write_text((SIMULATED if table.simulated else "") + rows, encoding="utf-8")
     part.replace(whole)
 
 
@@ -168,7 +171,7 @@ def _frame(content: bytes | bytearray) -> pd.DataFrame:
     if repeated is not None:
         raise ValueError(f"the column {repeated!r} occurs twice")
     frame = pd.DataFrame(rows[1:], columns=heads, dtype=str).apply(lambda column: column.str.strip())
-    frame.attrs["comma"] = separator != ","
+    frame.attrs |= {"comma": separator != ",", "simulated": text.startswith(SIMULATED.rstrip())}
     return frame
 
 

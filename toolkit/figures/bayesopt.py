@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from toolkit.figures import colours, frame
 
 SIZE = (320, 250)
-LEFT, RIGHT, ABOVE, BELOW = 52, 262, 24, 212  # the cells' rectangle inside a map
+LEFT, RIGHT, ABOVE, BELOW = 52, 242, 24, 212  # the cells' rectangle inside a map
 SHADES = colormaps["viridis"]
 STRATEGIES = {"ucb": colours.BLUE, "ei": colours.VERMILION, "pi": colours.GREEN, "random": colours.GREY, "you": colours.PURPLE}
 NAMES = {"ucb": "UCB", "ei": "EI", "pi": "PI", "random": "random", "you": "you", "thompson": "Thompson"}

@@ -133,7 +133,8 @@ def confusion_plot(confusion: np.ndarray, classes: Sequence[str]) -> str:
         confusion: `(c, c)` counts.
         classes: their names.
     """
-    count, names = len(classes), [name if len(name) < 9 else f"{name[:7]}." for name in classes]
+    count, names = len(classes), [name if len(name) < 9 else f"{name[:6]}." for name in classes]
+    small = 9 if count > 3 else 11  # size of the names, so that those of the columns do not touch
     left, width, height = 66, (RIGHT - 66) / count, (BELOW - ABOVE) / count
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     parts = [f'<text x="{left}" y="14" font-weight="600">confusion matrix, held out</text>']
@@ -149,8 +150,8 @@ def confusion_plot(confusion: np.ndarray, classes: Sequence[str]) -> str:
         if count <= LARGEST_MATRIX:
             parts.append(_word(x + width / 2, y + height / 2 + 4, str(confusion[row, column]), ink, "middle"))
     for number, name in enumerate(names if count <= LARGEST_MATRIX else []):
-        parts.append(_word(left - 5, ABOVE + (number + 0.5) * height + 4, name, frame.TEXT, "end"))
-        parts.append(_word(left + (number + 0.5) * width, BELOW + 14, name if count < 5 else name[:6], frame.TEXT, "middle"))
+        parts.append(_word(left - 5, ABOVE + (number + 0.5) * height + 4, name, frame.TEXT, "end", small))
+        parts.append(_word(left + (number + 0.5) * width, BELOW + 14, name, frame.TEXT, "middle", small))
     parts.append(_word((left + RIGHT) / 2, BELOW + 29, "predicted (rows: true)", frame.TEXT, "middle"))
     return layers.svg("".join(parts))
 
@@ -262,5 +263,5 @@ def _around(value: float, log: bool) -> tuple[float, float]:
     return (value / 10, value * 10) if log else (value - 5, value + 5)
 
 
-def _word(x: float, y: float, text: str, colour: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+def _word(x: float, y: float, text: str, colour: str, anchor: str, size: int = 11) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">{escape(text)}</text>'

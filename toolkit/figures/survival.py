@@ -216,7 +216,7 @@ def _survival(groups: Sequence[Curve], merge: str) -> str:
         lines.append(frame.Line(*curve.steps("survival"), curve.label, colour))
     return frame.plot(
         lines, title="survival by risk group", x_label="time [months]", y_label=merge, size=SIZE,
-        y_limits=(_floor(groups), 1.02), x_limits=None if groups else (0.0, 100.0),
+        y_limits=(_floor(groups), 1.02), x_limits=None if groups else (0.0, 105.0),
     )  # fmt: skip
 
 

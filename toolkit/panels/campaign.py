@@ -73,7 +73,8 @@ class CampaignPanel(Panel):
             "view": {
                 "quantity": choice("colour", figures.QUANTITIES),
                 "axes": choice("to the right · up", pairs, value=(1, 2) if len(labels) > 2 else (0, 1)),
-                "held": slider("held variable", 0.5, 0.0, 1.0, 0.05),
+                "follow": choice("other variables", (("follow the newest", True), ("held by the slider", False))),
+                "held": slider("held at (share)", 0.5, 0.0, 1.0, 0.05),
                 "threads": choice("torch threads", (1, 2, 4)),
             },
         }
@@ -192,10 +193,14 @@ class CampaignPanel(Panel):
         space = self.campaign.space if self.campaign is not None else self._space(settings)
         objective = self.campaign.objectives[0] if self.campaign is not None else CONDUCTIVITY
         axes = settings["axes"]
+        newest = record.batch[-1] if len(record.batch) else record.x[record.y.argmax()] if len(record.y) else None
         held = {}
         for number in sorted(set(range(len(space.labels))) - set(axes)):
             levels = np.unique(record.points[:, number])
-            held[number] = float(levels[round(settings["held"] * (len(levels) - 1))])
+            if settings["follow"] and newest is not None:
+                held[number] = figures.nearest(levels, newest[number])
+            else:
+                held[number] = float(levels[round(settings["held"] * (len(levels) - 1))])
         return figures.Look(tuple(space.labels), objective.label, objective.log, tuple(axes), held, settings["quantity"])
 
 

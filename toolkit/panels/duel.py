@@ -90,6 +90,8 @@ class DuelPanel(Panel):
         truth = float(surface(sintering.points("initial_grid")).max()) if records else np.nan
         turns = records[-1].turn if records else 0
         text = f"after {turns} of {settings['steps']} turns; your next: {self._chosen_words()}"
+        if not turns:
+            text = f"press Measure {'to make your experiment' if records else 'to see what all begin with'}; {text}"
         return figures.duel_frame(
             records, self._map(records, settings), players=players, objective=CONDUCTIVITY.label, truth=truth, text=text
         )

@@ -326,4 +326,4 @@ def _in_words(problem: workflow.Problem, assessment: workflow.Assessment, settin
     precision, recall, f1, _ = precision_recall_fscore_support(
         problem.targets, assessment.held_out.astype(int), average="macro", zero_division=0
     )
-    return f"{said} · precision {precision:.2f}, recall {recall:.2f}, F₁ {f1:.2f} (means over the classes)"
+    return f"{said} · precision {precision:.2f}, recall {recall:.2f}, F₁ {f1:.2f} (macro)"

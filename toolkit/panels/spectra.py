@@ -9,11 +9,10 @@ from typing import Any
 import ipywidgets as widgets
 
 from toolkit.datasets import lithium_spectra
-from toolkit.datasets.lithium_spectra import COMPOUNDS, SAMPLES
+from toolkit.datasets.lithium_spectra import COMPOUNDS, UNKNOWN
 from toolkit.datasets.peak_tables import PeakTable
 from toolkit.panels.controls import several, slider, whole_slider
 
-UNKNOWN = tuple(name for name in SAMPLES if name not in COMPOUNDS)
 SIMULATION = ("seed", "matrix_effect", "contamination")
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from toolkit.datasets.lithium_spectra import UNKNOWN
 from toolkit.datasets.peak_tables import PeakTable
 from toolkit.figures import frame
 from toolkit.figures import spectra as figures
 from toolkit.panels.controls import choice, slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.panels.spectra import UNKNOWN, data_code, data_controls, references, unknown
+from toolkit.panels.spectra import data_code, data_controls, references, unknown
 from toolkit.spectra.decomposition import METHODS, Match, decompose, match
 
 MOST = 5

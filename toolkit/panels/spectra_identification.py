@@ -11,11 +11,12 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline
 
+from toolkit.datasets.lithium_spectra import UNKNOWN
 from toolkit.datasets.peak_tables import PeakTable
 from toolkit.figures import spectra as figures
 from toolkit.panels.controls import choice, log_slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.panels.spectra import UNKNOWN, data_code, data_controls, references, simulated, simulation, unknown
+from toolkit.panels.spectra import data_code, data_controls, references, simulated, simulation, unknown
 from toolkit.spectra.characteristic import WAYS, characteristic_peaks
 from toolkit.spectra.classification import MODELS, PENALTIES, classifier, folds, same_peaks
 from toolkit.spectra.compositions import compositions
@@ -84,8 +85,8 @@ class IdentificationPanel(Panel):
                 "model": choice("model", MODELS),
                 "scaling": choice("scaling", SCALINGS, value="min-max"),
                 "truncate": choice("cut at references", ("no", "yes"), value="yes"),
-                "penalty": choice("penalty (regression)", PENALTIES, value="l2"),
-                "c": log_slider("C (regression)", 1.0, -2, 2),
+                "penalty": choice("penalty of LR", PENALTIES, value="l2"),
+                "c": log_slider("C of LR", 1.0, -2, 2),
             },
             "training": {
                 "folds": whole_slider("folds", 5, 2, 12),

@@ -72,7 +72,7 @@ class MetricPanel(Panel):
             },
             "view": {
                 "pairs": choice("pairs", ("all", "chosen")),
-                "speed": choice("positions per second", (5, 10, 30)),
+                "speed": choice("steps per second", (5, 10, 30)),
             },
         }
 

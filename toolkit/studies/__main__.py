@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     _add_common(study, _mnist_survival, epochs=mnist_survival.EPOCHS, seeds=5)
     study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
+    study.add_argument("--workers", type=int, default=1, help="units of work at a time, one core each")
     _add_places(study, _alloys)
     study = studies.add_parser("clinics", help="Table 7.2 of Burghoff on simulated clinics: penalties and merging")
     study.add_argument("--size", choices=tuple(clinics.SIZES), default="published")
@@ -90,7 +91,7 @@ def _clinics(chosen: argparse.Namespace) -> None:
 
 def _alloys(chosen: argparse.Namespace) -> None:
     folder = chosen.folder / "alloys"
-    for path in alloys.record(folder):
+    for path in alloys.record(folder, workers=chosen.workers):
         alloys.merge(folder, chosen.recordings / "tofsims_alloys.npz")
         print(path, flush=True)
 

@@ -19,7 +19,7 @@ from sklearn.metrics import silhouette_score
 
 from toolkit import recordings
 from toolkit.datasets import lithium_spectra
-from toolkit.datasets.lithium_spectra import COMPOUNDS, SAMPLES
+from toolkit.datasets.lithium_spectra import COMPOUNDS, SAMPLES, UNKNOWN
 from toolkit.spectra.characteristic import characteristic_peaks
 from toolkit.spectra.classification import TABLE_4_7, TABLE_4_8, Classified, classify
 from toolkit.spectra.components import Components, components, overlaps, reading
@@ -27,7 +27,6 @@ from toolkit.spectra.compositions import Regressed, regress
 from toolkit.spectra.decomposition import decompose, elbow, match
 from toolkit.spectra.ions import plausible
 
-UNKNOWN = tuple(name for name in SAMPLES if name not in COMPOUNDS)
 MIXTURES = ("sample_1", "sample_2")
 FOILS = ("sample_3", "sample_4", "sample_5")
 COLUMNS = {"Li2CO3": "p_li2co3", "Li2O": "p_li2o", "Li3N": "p_li3n", "LiH": "p_lih", "LiOH": "p_lioh"}

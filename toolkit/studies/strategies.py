@@ -43,7 +43,7 @@ def record(
     noise: float = 0.05,
     seed: int = 0,
 ) -> None:
-    """Run the whole figure, about a minute on one core, and write it for replay; there is nothing to resume.
+    """Run the whole figure, some ten seconds on one core, and write it for replay; there is nothing to resume.
 
     Args:
         path: of the recording.

@@ -12,6 +12,7 @@
 `metrics`       concordance, ROC curves, Brier score, calibration, Kaplan-Meier, intervals
 `domain`        predictions for pictures from more than one scanner
 `merged`        following a model on patients of two clinics
+`subjects`      a few subjects to move, and what each metric makes of it
 `observations`  what is asked of times and events
 `prefix`        the sums over risk sets
 ==============  ===========================================================================

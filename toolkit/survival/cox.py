@@ -59,11 +59,11 @@ def cox_loss(
         warnings.warn(NO_EVENT, stacklevel=2)
         return (0 * log_hazard).sum()
     risk = _risk_sets(time, event)
-    h, event = h[risk.order], event[risk.order]
-    at_risk = prefix.log_sum_exp(h)[risk.last]
-    loss = (risk.events.to(h.dtype) * at_risk).sum() - h[event].sum()
+    at_risk = prefix.log_sum_exp(h.index_select(0, risk.order)).index_select(0, risk.last)
+    of_events = h.index_select(0, risk.order[risk.seen])
+    loss = torch.dot(risk.events.to(h.dtype), at_risk) - of_events.sum()
     if ties == "efron":
-        loss = loss + _efron_correction(h, at_risk, event, risk)
+        loss = loss + _efron_correction(of_events, at_risk, risk)
     return (loss / {"sum": 1, "events": events, "mean": len(h)}[reduction]).to(log_hazard.dtype)
 
 
@@ -157,25 +157,22 @@ class _RiskSets(NamedTuple):
     order: Tensor  # subjects from the latest time to the earliest
     last: Tensor  # for each time with an event the last place in that order which is at risk then
     events: Tensor  # number of events at that time
-    times: Tensor  # for each subject in that order the number of its time in `last`; meaningless for times without an event
+    seen: Tensor  # places in that order with an event
+    times: Tensor  # for each of these the number of its time in `last`
 
 
 def _risk_sets(time: Tensor, event: Tensor) -> _RiskSets:
     falling, order = torch.sort(time, descending=True)
-    _, number, counts = torch.unique_consecutive(falling, return_inverse=True, return_counts=True)
-    events = torch.zeros(len(counts), dtype=torch.int64, device=time.device)
-    events.index_add_(0, number, event[order].long())
-    with_event = events > 0
-    last = counts.cumsum(0) - 1
-    number = (with_event.cumsum(0) - 1)[number]
-    return _RiskSets(order, last[with_event], events[with_event], number)
+    seen = event[order].nonzero()[:, 0]
+    _, times, events = torch.unique_consecutive(falling[seen], return_inverse=True, return_counts=True)
+    of_times = falling[seen[events.cumsum(0) - 1]]
+    last = len(time) - 1 - torch.searchsorted(falling.flip(0), of_times)
+    return _RiskSets(order, last, events, seen, times)
 
 
-def _efron_correction(h: Tensor, at_risk: Tensor, event: Tensor, risk: _RiskSets) -> Tensor:
+def _efron_correction(h: Tensor, at_risk: Tensor, risk: _RiskSets) -> Tensor:
     """Σ log(1 - l/d · share), where share is the part that the d events at a time have in the hazard of their risk set."""
-    time_of_event = risk.times[event]
-    share = torch.zeros_like(at_risk).index_add(0, time_of_event, (h[event] - at_risk[time_of_event]).exp())
-    before = risk.events.cumsum(0) - risk.events
-    place = torch.arange(len(time_of_event), device=h.device) - before[time_of_event]
-    part = place.to(h.dtype) / risk.events[time_of_event]
-    return torch.log1p(-part * share[time_of_event]).sum()
+    share = torch.zeros_like(at_risk).index_add(0, risk.times, (h - at_risk.index_select(0, risk.times)).exp())
+    first = (risk.events.cumsum(0) - risk.events)[risk.times]
+    part = (torch.arange(len(h), device=h.device) - first).to(h.dtype) / risk.events[risk.times]
+    return torch.log1p(-part * share.index_select(0, risk.times)).sum()

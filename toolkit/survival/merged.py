@@ -117,7 +117,8 @@ def concordances(
         seed: of the draws.
 
     Returns:
-        The names and `MERGES`, each with its interval; nan where there is no comparable pair.
+        The names and `MERGES`, each with its interval; the value is nan where there is no comparable pair, the bounds where
+        fewer than half of the resamples have one.
 
     Raises:
         ValueError, TypeError: see `observations.observed`; another number of clinics than names.
@@ -174,16 +175,14 @@ def risk_groups(
 def _interval(time: Tensor, event: Tensor, h: Tensor, resamples: int, level: float, seed: int) -> Interval:
     """C for how often each subject is drawn: two copies of one subject are never a comparable pair."""
     later = (time[:, None] < time) | ((time[:, None] == time) & ~event)
-    comparable = (later & event[:, None]).to(torch.float64)
-    concordant = comparable * ((h[:, None] > h).to(torch.float64) + 0.5 * (h[:, None] == h))
-    generator = np.random.default_rng(seed)
-    draws = torch.from_numpy(generator.integers(len(time), size=(resamples, len(time))))
-    times_drawn = torch.zeros(draws.shape, dtype=torch.float64).scatter_add_(
-        1, draws, torch.ones(draws.shape, dtype=torch.float64)
-    )
-    right, pairs = (((times_drawn @ matrix) * times_drawn).sum(1) for matrix in (concordant, comparable))
+    comparable = (later & event[:, None]).float()
+    concordant = comparable * ((h[:, None] > h).float() + 0.5 * (h[:, None] == h))  # halves, so float32 counts them exactly
+    draws = torch.from_numpy(np.random.default_rng(seed).integers(len(time), size=(resamples, len(time))))
+    drawn = torch.zeros(draws.shape).scatter_add_(1, draws, torch.ones(draws.shape))
+    right, pairs = (((drawn @ matrix) * drawn).double().sum(1) for matrix in (concordant, comparable))
     values = (right / pairs)[pairs > 0].numpy()
-    if 2 * len(values) < resamples or not float(comparable.sum()):
-        return Interval(math.nan, math.nan, math.nan, level, len(values))
+    value = float(concordant.double().sum() / comparable.double().sum())  # nan without a comparable pair
+    if 2 * len(values) < resamples:
+        return Interval(value, math.nan, math.nan, level, len(values))
     low, high = np.quantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(concordant.sum() / comparable.sum()), float(low), float(high), level, len(values))
+    return Interval(value, float(low), float(high), level, len(values))

@@ -79,8 +79,9 @@ def group(inputs: Any, method: str, value: float, *, seed: int = 0) -> np.ndarra
     Raises:
         ValueError: an unknown method, or a number of groups that is not between 1 and n.
 
-    >>> group([[0.0], [0.1], [5.0], [5.1]], "agglomerative", 2).tolist()
-    [1, 1, 0, 0]
+    >>> first, second, third, fourth = group([[0.0], [0.1], [5.0], [5.1]], "agglomerative", 2)
+    >>> bool(first == second != third == fourth)
+    True
     """
     if method not in GROUPINGS:
         raise ValueError(f"method must be one of {GROUPINGS}, got {method!r}")

@@ -129,7 +129,8 @@ def paired_comparison(
         NotDefined, ValueError, TypeError: see `bootstrap_interval`.
 
     >>> from toolkit.survival.metrics import concordance_index
-    >>> paired_comparison(concordance_index, [1.0, 2.0, 3.0], [1, 1, 1], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]).better
+    >>> same = [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]
+    >>> paired_comparison(concordance_index, [1.0, 2.0, 3.0], [1, 1, 1], *same, resamples=50).better
     'undecided'
     """
     time, event = observed(time, event)
