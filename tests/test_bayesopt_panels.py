@@ -82,6 +82,11 @@ def test_an_own_campaign_is_shown_with_what_it_has_measured():
     assert len(campaign.pending) == 2
 
 
+def test_a_campaign_that_the_panel_cannot_show_is_refused():
+    with pytest.raises(ValueError, match="two variables or more and a first objective whose goal is 'max'"):
+        CampaignPanel(small_campaign())
+
+
 def test_a_click_chooses_the_next_experiment_and_a_choice_acts_at_the_next_turn():
     panel = DuelPanel(steps=5, opponents=("random",))
     panel.pointed([60.0, 30.0])

@@ -161,7 +161,11 @@ def campaign_frame(record: Any, look: Look) -> str:
     """
     levels = [np.unique(column) for column in record.points.T]
     plots = (_model_map(record, look, levels), *_slices(record, look, levels), best_so_far(record.y, look.objective))
-    entries = [("measured", colours.BLACK), ("proposed", colours.VERMILION), ("mean, dashed: 95 %", colours.BLUE)]
+    entries = [
+        ("proposed (cross)", colours.VERMILION),
+        ("mean, dashed: 95 %", colours.BLUE),
+        ("best (diamond)", colours.ORANGE),
+    ]
     held = "".join(f"{look.labels[n]} held at {nearest(levels[n], value):g}; " for n, value in look.held.items())
     best = f"best of {len(record.y)}: {record.y.max():.3g}" if len(record.y) else "nothing measured"
     text = f"iteration {record.iteration}: {len(record.batch)} proposed; {held}{best}"

@@ -32,7 +32,7 @@ class CampaignPanel(Panel):
     Report writes an HTML file. Load reads a .csv or .xlsx of past experiments whose last column is to be maximised.
 
     Args:
-        campaign: an own `bayesopt.Campaign` with two variables or more.
+        campaign: an own `bayesopt.Campaign` with two variables or more and a first objective to be maximised.
         values: control name to first value.
 
     >>> panel = CampaignPanel(space="80 points", iterations=1, batch=2)
@@ -44,6 +44,8 @@ class CampaignPanel(Panel):
     record_type = bayesopt.Round
 
     def __init__(self, campaign: bayesopt.Campaign | None = None, **values: Any):
+        if campaign is not None and (len(campaign.space.labels) < 2 or campaign.objectives[0].goal != "max"):
+            raise ValueError("campaign: the panel shows two variables or more and a first objective whose goal is 'max'")
         self.own, self.campaign = campaign, campaign
         super().__init__(**values)
 

@@ -99,7 +99,7 @@ class DuelPanel(Panel):
     def status(self, record: bayesopt.Turn) -> str:
         """Who leads."""
         leader = record.players[int(record.best.argmax())]
-        return f"turn {record.turn} · {figures.NAMES[leader]} leads with {record.best.max():.3g} S/cm"
+        return f"turn {record.turn} · in the lead: {figures.NAMES[leader]} with {record.best.max():.3g} S/cm"
 
     def code(self) -> str:
         """The setting as a script, with your choice as it is now in every turn."""
