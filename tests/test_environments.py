@@ -20,9 +20,10 @@ import toolkit
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONDA_NAMES = {"pytorch": "torch"}
-IMPORT_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn"}
+IMPORT_NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "openslide": "openslide-python"}
 BROUGHT_BY_JUPYTER = {"IPython", "traitlets"}
 BROUGHT_BY_BINDER = {"jupyterlab"}
+BROUGHT_BY_BOTORCH = {"gpytorch", "linear_operator"}
 
 
 def requirements(lines: list[str]) -> dict[str, SpecifierSet]:
@@ -86,7 +87,9 @@ def test_every_import_of_the_package_is_declared():
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"toolkit"}
-    assert {IMPORT_NAMES.get(name, name) for name in foreign} <= set(RUNTIME) | set(EXTRAS) | BROUGHT_BY_JUPYTER
+    assert {IMPORT_NAMES.get(name, name) for name in foreign} <= set(RUNTIME) | set(
+        EXTRAS
+    ) | BROUGHT_BY_JUPYTER | BROUGHT_BY_BOTORCH
 
 
 def test_the_conda_environment_has_the_bounds_of_the_project():
