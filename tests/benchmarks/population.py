@@ -1,6 +1,7 @@
 """How fast K members train at once: a population against K runs of `training.fit`, in turn and one per core.
 
     python tests/benchmarks/population.py [--quick]
+    python tests/benchmarks/population.py --draw docs/population.png
 
 Every way does the same work: all steps and all evaluations of K whole runs, each with its own seed. The ways alternate within
 a round; what counts is the median over the rounds of the ratio to the runs in turn, so that a machine that is busy with other
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import joblib
+import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional
 
@@ -164,10 +166,35 @@ def show(row):
     print(f"{row['case']:17}{row['device']:5}K {row['members']:3}  in turn {base:5.0f} steps/s; {', '.join(texts)}", flush=True)
 
 
+def draw(path):
+    """A figure of the latest result: times faster than the runs in turn, against K; a ring around what "auto" takes."""
+    result = json.loads(RESULT.read_text())
+    cases = list(dict.fromkeys((row["case"], row["device"]) for row in result["rows"]))
+    figure, axes = plt.subplots(1, len(cases), figsize=(4.6 * len(cases), 3.4), layout="constrained", squeeze=False)
+    for axis, case in zip(axes[0], cases, strict=True):
+        rows = [row for row in result["rows"] if (row["case"], row["device"]) == case]
+        for name in [name for name in rows[0]["speed"] if name != "in turn"]:
+            axis.plot([row["members"] for row in rows], [row["speed"][name] for row in rows], ".-", label=name)
+        chosen = [(row["members"], row["speed"][row["auto"]]) for row in rows]
+        axis.plot(*zip(*chosen, strict=True), "o", markersize=9, markerfacecolor="none", color="black", label="auto")
+        axis.axhline(1, color="0.6", linewidth=0.8)
+        axis.set(xscale="log", yscale="log", xlabel="members K", ylabel="times faster than in turn", title=" on ".join(case))
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    made = result["provenance"]
+    figure.suptitle(
+        f"{made['device']}, {made['cores']} cores, {made['date'][:10]}; medians of {result['rounds']} rounds", fontsize=8
+    )
+    figure.savefig(path, dpi=110)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Measure population training.")
     parser.add_argument("--quick", action="store_true", help="fewer members, one round")
-    quick = parser.parse_args().quick
+    parser.add_argument("--draw", type=Path, help="only draw the latest result into this file")
+    chosen = parser.parse_args()
+    if chosen.draw:
+        return draw(chosen.draw)
+    quick = chosen.quick
     torch.set_num_threads(1)
     rows = []
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:

@@ -30,7 +30,7 @@ def lab_page(request, tmp_path_factory) -> Iterator[LabPage]:
         yield LabPage(window.pages[0], request.getfixturevalue("lab"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lesson(lab_page) -> LabPage:
     """Lesson 03 with all its cells run, or run up to the first error."""
     lab_page.open("03_port_hamiltonian_optimizer.ipynb")
