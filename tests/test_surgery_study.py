@@ -5,6 +5,7 @@ import pytest
 from toolkit import datasets, published, recordings
 from toolkit.panels import SurgeonPanel
 from toolkit.search.surgeon import Record
+from toolkit.studies import __main__ as studies
 from toolkit.studies import surgery as study
 
 
@@ -91,3 +92,11 @@ def test_ours_stand_beside_table_3(digits, tmp_path):
 def test_an_unknown_start_is_refused(digits):
     with pytest.raises(ValueError, match=r"topology must be one of \('small', 'medium', 'large'\), got 'huge'"):
         study.start(digits, "huge", seed=0)
+
+
+def test_the_command_line_records_and_joins(digits, tmp_path, capsys):
+    settings = ["--dataset", "digits", "--topologies", "small", "--seeds", "1", "--epochs", "11"]
+    places = ["--folder", str(tmp_path / "runs"), "--recordings", str(tmp_path / "joined")]
+    studies.main(["surgery", *settings, *places])
+    assert capsys.readouterr().out.split() == [str(tmp_path / "runs" / "surgery_digits" / "small_6.npz")]
+    assert study.results(tmp_path / "joined" / "surgery_digits.npz")["seed"].tolist() == [6]

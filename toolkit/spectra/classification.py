@@ -70,7 +70,7 @@ def classifier(
 
     Two defaults are not scikit-learn's: the network may take 2000 passes rather than 200, and support vectors get their
     probabilities from a calibration that is fitted on held-out spectra. L1 and the elastic net are solved with SAGA to
-    scikit-learn's tolerance: at `c` of 10 and more some probabilities are still off by 0.05; where all coefficients are zero it
+    scikit-learn's tolerance: at `c` of 10 and more some probabilities are still off by 0.1; where all coefficients are zero it
     stops after one pass, with intercepts that are not quite level.
 
     Args:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.studies import alloys, clinics, lithium, mnist_survival, phs, strategies, survival_tables
+from toolkit.studies import alloys, clinics, lithium, mnist_survival, phs, strategies, surgery, survival_tables
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -20,6 +20,10 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--reading", choices=phs.READINGS, default="implied", help="of the friction column")
     study.add_argument("--rows", type=int, nargs="*", help="numbers of rows of the table, from 0; all without this")
     _add_common(study, _phs, epochs=50, seeds=3)
+    study = studies.add_parser("surgery", help="Table 3 of Schiessler et al.: the Surgeon beside training the start alone")
+    study.add_argument("--dataset", default="fashion_mnist", help=f"{', '.join(surgery.DATASETS)}, or another image set")
+    study.add_argument("--topologies", nargs="*", choices=tuple(surgery.STARTS), default=tuple(surgery.STARTS))
+    _add_common(study, _surgery, epochs=surgery.EPOCHS, seeds=len(surgery.SEEDS))
     study = studies.add_parser(
         "mnist_survival", help="Burghoff, chapter 7: the public experiment on survival times of MNIST digits"
     )
@@ -72,6 +76,16 @@ def _phs(chosen: argparse.Namespace) -> None:
         only=chosen.rows, workers=chosen.workers,
     ):  # fmt: skip
         phs.merge(path.parent, chosen.recordings / f"phs_{name}.npz")
+        print(path, flush=True)
+
+
+def _surgery(chosen: argparse.Namespace) -> None:
+    name = f"surgery_{chosen.dataset}"
+    for path in surgery.record(
+        chosen.folder / name, dataset=chosen.dataset, topologies=chosen.topologies, seeds=surgery.SEEDS[: chosen.seeds],
+        epochs=chosen.epochs, workers=chosen.workers,
+    ):  # fmt: skip
+        surgery.merge(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)
 
 
