@@ -65,11 +65,11 @@ endif
 endif
 
 .venv/lab.stamp: $(RECIPE) | $(PY)
-	$(INSTALL) --editable '.[drag]'
+	$(INSTALL) --editable '.[drag,view3d]'
 	@echo "$(CURDIR)" > $@
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp
-	$(INSTALL) --editable '.[dev,drag,cluster,slides,peers]'
+	$(INSTALL) --editable '.[dev,drag,cluster,slides,view3d,peers]'
 	@echo "$(CURDIR)" > $@
 
 $(PY):
