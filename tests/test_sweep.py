@@ -290,6 +290,7 @@ import os, signal, sys
 from toolkit import sweep
 from sweep_cases import logged
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell makes what it runs in its background ignore it
 log, results, moment, number = sys.argv[1:5]
 replaced = 0
 
