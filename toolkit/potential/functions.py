@@ -186,8 +186,8 @@ def document_set(name: str) -> tuple[tuple[G2, ...], tuple[G5, ...]]:
 
 @cache
 def _all_functions() -> tuple[tuple[G2, ...], tuple[G5, ...]]:
-    """The 329 functions by the rules of section 3.3; the list of lambda, printed with 8 entries for a loop of 10, is
-    continued.""" etas, angular_etas = np.linspace(0.0, 2.0, 201), np.linspace(0.0, 2.0, 6)
+    """The 329 functions by the rules of section 3.3; the list of lambda, 8 printed entries for a loop of 10, is continued."""
+    etas, angular_etas = np.linspace(0.0, 2.0, 201), np.linspace(0.0, 2.0, 6)
     etas[0] = angular_etas[0] = 0.0013
     radial = [G2(6.8, eta, 0.0) for eta in etas.tolist()] + [G2(6.8, 1.85, r_s) for r_s in np.linspace(0.05, 6.8, 68).tolist()]
     angular = [G5(4.4, *row) for row in itertools.product(angular_etas.tolist(), (1.0, 2.0, 4.0, 16.0, 64.0), (1.0, -1.0))]
