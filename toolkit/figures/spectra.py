@@ -402,12 +402,12 @@ def match_cells(correlations: np.ndarray, references: Sequence[str], *, least: f
 
 
 def elbow(counts: Sequence[int], errors: Sequence[float], *, chosen: int, title: str) -> str:
-    """Error of the reconstruction over the number of components, with the chosen one marked."""
-    points = [(n, error, colours.BLUE, f"{n}: {error:.3g}") for n, error in zip(counts, errors, strict=True)]
+    """Error of the reconstruction over the number of components, the chosen one marked, in none of the compounds' colours."""
+    points = [(n, error, colours.GREY, f"{n}: {error:.3g}") for n, error in zip(counts, errors, strict=True)]
     return frame.plot(
-        [frame.Line(counts, errors, "error", colours.BLUE)], title=title, x_label="number of components", size=SIZE,
+        [frame.Line(counts, errors, "error", colours.GREY)], title=title, x_label="number of components", size=SIZE,
         points=points, x_limits=(min(counts) - 0.3, max(counts) + 0.3), y_limits=(0.0, 1.1 * max(errors) or 1.0),
-        marks=[(chosen, colours.VERMILION, f"{chosen} components")],
+        marks=[(chosen, frame.TEXT, f"{chosen} components")],
     )  # fmt: skip
 
 
