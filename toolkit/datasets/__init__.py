@@ -18,6 +18,7 @@
 `slides`                                      whole-slide images
 `peak_tables`, `lithium_spectra`,             peak tables of mass spectra: CSV files, simulated lithium compounds, measured
 `alloy_spectra`, `nuclides`                   alloys; masses of nuclides
+`frames`, `aluminium`                         atomic structures with energies and forces; aluminium by molecular dynamics
 `augmentation`                                shifts and flips on the device
 ============================================  =========================================================
 """
