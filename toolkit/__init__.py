@@ -2,6 +2,7 @@
 
 =====================================================  ===========================================
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
+Ghimire: neural network potentials, their descriptors  `potential`
 Schiessler et al.: neural network surgery              `search`
 Burghoff, chapter 7: survival analysis                 `survival`
 Every chapter on images: data sets and their splits    `datasets`
@@ -29,7 +30,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "bayesopt", "datasets", "doctor", "figures", "landscapes", "network_ideas", "networks", "optim", "panels", "population",
-    "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training", "workflow",
+    "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training", "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
