@@ -224,7 +224,7 @@ def test_latent_means_and_volumes_come_in_batches_of_any_stored_type(device):
         torch.testing.assert_close(latent_means(model, same), means)
     shares = reconstructed(model, volumes[:3])
     torch.testing.assert_close(shares, decoded(model, means[:3]))
-    assert shares.shape == (3, 1, 16, 16, 16) and 0 <= shares.min() and shares.max() <= 1
+    assert shares.shape == (3, 1, 16, 16, 16) and shares.min() >= 0 and shares.max() <= 1
 
 
 @pytest.mark.parametrize("size", [32, 64])

@@ -277,7 +277,7 @@ def _full(volumes: Tensor) -> float:
     least, most = float(volumes.min()), float(volumes.max())
     if volumes.dtype is torch.uint8:
         return 255.0 if most > 1 else 1.0
-    if not (0 <= least and most <= 1):  # nan fails as well
+    if not (least >= 0 and most <= 1):  # nan fails as well
         raise ValueError(f"volumes must lie between 0 and 1, got {least:g} to {most:g}")
     return 1.0
 
