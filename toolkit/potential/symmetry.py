@@ -96,6 +96,7 @@ class SymmetryFunctions:
         numbers: Tensor | None = None,
         pairs: Pairs | None = None,
         periodic: Periodic = True,
+        atoms: slice | None = None,
     ) -> Tensor:
         """The functions of every atom.
 
@@ -105,9 +106,11 @@ class SymmetryFunctions:
             numbers: atomic numbers `(b, a)` or `(a,)`; needed with `species`.
             pairs: neighbours found before by `find`, to be used again while no atom crosses the cutoff.
             periodic: along which lattice vectors the structures repeat.
+            atoms: of which atoms of the batch, numbered through it; all of them by default.
 
         Returns:
-            `(b, a, functions)`: for each species the radial functions, then for each pair of species the angular ones.
+            `(b, a, functions)`, or `(c, functions)` with `atoms`: for each species the radial functions, then for each pair of
+            species the angular ones.
 
         Raises:
             ValueError: see `find_pairs`; atoms of other species than those named.
@@ -116,13 +119,12 @@ class SymmetryFunctions:
         kinds = self._kinds_of(numbers, positions)
         if pairs is None:
             pairs = self.find(positions, cell, periodic=periodic)
-        shape = (*positions.shape[:2], len(self))
-        if pairs.atoms == 0:
-            return positions.new_zeros(shape)
-        radial = [self._radial_sums(group, pairs, positions, cell, kinds) for group in self._radial]
-        angular = [self._angular_sums(group, pairs, positions, cell, kinds) for group in self._angular]
+        rows = range(pairs.atoms)[slice(None) if atoms is None else atoms]
+        radial = [self._radial_sums(group, pairs, positions, cell, kinds, rows) for group in self._radial]
+        angular = [self._angular_sums(group, pairs, positions, cell, kinds, rows) for group in self._angular]
         parts = [_joined(self._radial, radial), _joined(self._angular, angular)]
-        return torch.cat([part for part in parts if part is not None], -1).view(shape)
+        features = torch.cat([part for part in parts if part is not None], -1)
+        return features.view(*positions.shape[:2], -1) if atoms is None else features
 
     def find(self, positions: Tensor, cell: Tensor | None = None, *, periodic: Periodic = True) -> Pairs:
         """The pairs of atoms within the largest cutoff; see `find_pairs`."""
@@ -149,21 +151,25 @@ class SymmetryFunctions:
             raise ValueError(f"numbers must be among {self.species}, got {other}")
         return same.to(positions.dtype)
 
-    def _radial_sums(self, group: _Group, pairs: Pairs, positions: Tensor, cell: Tensor | None, kinds: Tensor | None) -> Tensor:
+    def _radial_sums(
+        self, group: _Group, pairs: Pairs, positions: Tensor, cell: Tensor | None, kinds: Tensor | None, atoms: range
+    ) -> Tensor:
         table = pairs.table(group.sums.r_c)
         found = []
-        for rows in _chunks(positions, table.index.shape[1] * group.sums.width):
+        for rows in _chunks(atoms, positions.element_size() * table.index.shape[1] * group.sums.width):
             distance = table.vectors(positions, cell, rows).norm(dim=-1)
             species = None if kinds is None else kinds[table.index[rows]]
             found.append(group.sums(distance, species))
         return torch.cat(found)
 
     def _angular_sums(
-        self, group: _Group, pairs: Pairs, positions: Tensor, cell: Tensor | None, kinds: Tensor | None
+        self, group: _Group, pairs: Pairs, positions: Tensor, cell: Tensor | None, kinds: Tensor | None, atoms: range
     ) -> Tensor:
         table = pairs.table(group.sums.r_c)
         found = []
-        for rows in _chunks(positions, group.sums.width(table.index.shape[1], len(species_pairs(self._kinds)))):
+        for rows in _chunks(
+            atoms, positions.element_size() * group.sums.width(table.index.shape[1], len(species_pairs(self._kinds)))
+        ):
             vectors = table.vectors(positions, cell, rows)
             species = None if kinds is None else kinds[table.index[rows]]
             found.append(group.sums(vectors, vectors.norm(dim=-1), table.present[rows], species))
@@ -197,11 +203,10 @@ def _joined(groups: list[_Group], sums: list[Tensor]) -> Tensor | None:
     return joined.flatten(1)
 
 
-def _chunks(positions: Tensor, numbers: int) -> list[slice]:
-    """Atoms that are worked on together, where each needs so many numbers."""
-    atoms = positions.shape[0] * positions.shape[1]
-    step = max(1, CHUNK_BYTES // (max(1, numbers) * positions.element_size()))
-    return [slice(start, min(start + step, atoms)) for start in range(0, atoms, step)]
+def _chunks(atoms: range, each: int) -> list[slice]:
+    """Atoms that are worked on together, where each needs so many bytes."""
+    step = max(1, CHUNK_BYTES // max(1, each))
+    return [slice(start, min(start + step, atoms.stop)) for start in range(atoms.start, atoms.stop, step)]
 
 
 def _label(function: tuple) -> str:
