@@ -2,7 +2,7 @@
 
 import torch
 
-from toolkit.potential.selection.frames import Scaled, scaled
+from toolkit.potential.selection.scaled import Scaled, scaled
 
 ATOMS, FEATURES = 6, 12
 
@@ -14,7 +14,7 @@ def arrays(n: int, *, atoms: int = ATOMS, features: int = FEATURES, seed: int = 
     descriptors = common + 0.5 * torch.randn(n, atoms, features, generator=draw)
     descriptors[..., 2] = descriptors[..., 0] + 0.05 * torch.randn(n, atoms, generator=draw)
     descriptors[..., -1] = 7.0
-    each = torch.tanh(descriptors[..., 0]) + 0.5 * descriptors[..., 1] ** 2
+    each = torch.tanh(descriptors[..., 0]) + 0.5 * (descriptors[..., 1] + 1) ** 2
     energies = each.sum(1).double() * 0.1 - 3.0 * atoms + noise * torch.randn(n, generator=draw)
     return descriptors, energies
 

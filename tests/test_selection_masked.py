@@ -8,7 +8,7 @@ from torch import nn
 
 from toolkit import training
 from toolkit.potential.selection import masked, stacked
-from toolkit.potential.selection.frames import scaled
+from toolkit.potential.selection.scaled import scaled
 from toolkit.potential.selection.stacked import ACTIVATIONS, Stack
 
 LAYERS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}
@@ -84,7 +84,7 @@ def test_a_member_equals_a_training_of_its_own_network():
         for number, layer in enumerate(layers):
             layer.weight.copy_(whole[f"weight {number}"][0][:, mask] if number == 0 else whole[f"weight {number}"][0])
             layer.bias.copy_(whole[f"bias {number}"][0])
-    optimizer = torch.optim.Adam(alone.parameters(), 0.02)
+    optimizer = torch.optim.Adam(alone.parameters(), 0.005)
     theirs = list(
         training.fit(alone, own, loss=nn.MSELoss(), optimizer=optimizer, epochs=5, batch_size=16, device="cpu")
     )  # the same order of the frames, as both take it from seed and epoch
@@ -118,7 +118,7 @@ def test_what_a_member_does_not_see_has_no_influence():
 
 def test_it_learns_and_keeps_the_best():
     data = small(140)
-    run = masked.fit(data, masks=[[0, 1], [5, 6]], epochs=150, batch_size=32)
+    run = masked.fit(data, masks=[[0, 1], [5, 6]], epochs=150, batch_size=32, learning_rate=0.02)
     records = list(run)
     losses = np.array([record.metrics["validation_loss"] for record in records])
     np.testing.assert_allclose(run.best["validation_loss"], losses.min(0))
@@ -139,7 +139,7 @@ def test_rmse_is_in_millielectronvolts_per_atom():
 
 def test_members_that_have_stopped_stay_as_they_are():
     data = small()
-    run = masked.fit(data, masks=[[0], [0, 1]], epochs=60, patience=3, min_delta=0.02, schedule="constant")
+    run = masked.fit(data, masks=[[0], [0, 1]], epochs=60, patience=3, min_delta=0.02, learning_rate=0.02, schedule="constant")
     frozen = None
     for record in run:
         if frozen is None and not run.running.all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from toolkit.population.rules import AdamRule
-from toolkit.potential.selection.frames import Scaled
+from toolkit.potential.selection.scaled import Scaled
 from toolkit.potential.selection.stacked import Stack
 from toolkit.training import Record, choose_device, shuffled
 from toolkit.training.settings import whole
@@ -29,7 +29,7 @@ def fit(
     seeds: int | Sequence[int] = 0,
     hidden: Sequence[int] = (10, 10),
     activation: str = "tanh",
-    learning_rate: float = 0.02,
+    learning_rate: float = 0.005,
     schedule: Literal["cosine", "exponential", "constant"] = "cosine",
     epochs: int = 200,
     batch_size: int = 64,
@@ -46,7 +46,7 @@ def fit(
     `validation_rmse` [meV/atom], `learning_rate`, each `(k,)`.
 
     Args:
-        data: from `frames.scaled`.
+        data: from `scaled.scaled`.
         masks: for each member the numbers of the functions that it sees, or rows of d bools; None lets all see everything.
         seeds: of the first weights, one for all members or one for each. With several and no masks, one member per seed.
         hidden: units of each hidden layer.
@@ -89,7 +89,7 @@ class Masked(Iterator[Record]):
         order_seed, device,
     ):  # fmt: skip
         if not isinstance(data, Scaled):
-            raise TypeError(f"data must come from frames.scaled, got {type(data).__name__}")
+            raise TypeError(f"data must come from scaled.scaled, got {type(data).__name__}")
         if schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {SCHEDULES}, got {schedule!r}")
         if not 0 < learning_rate < math.inf:
@@ -197,7 +197,7 @@ class Masked(Iterator[Record]):
 
     def _rate(self, epoch: int) -> float:
         if self.schedule == "cosine":
-            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / max(1, self.epochs)))
+            return cosine(self.learning_rate, self.epochs)(epoch)
         return self.learning_rate * (math.exp(-DECAY * epoch) if self.schedule == "exponential" else 1.0)
 
     def _note(self, validation: np.ndarray, epoch: int) -> None:
@@ -210,6 +210,15 @@ class Masked(Iterator[Record]):
         self._least = np.where(fallen, validation, self._least)
         self._waited = np.where(fallen, 0, self._waited + 1)
         self.running &= np.isfinite(validation) & (self._waited < self.patience)
+
+
+def cosine(rate: float, epochs: int) -> Callable[[int], float]:
+    """A rate that falls from its value at epoch 0 to zero after the last epoch, as half a cosine.
+
+    >>> cosine(0.2, 10)(5)
+    0.1
+    """
+    return lambda epoch: rate * 0.5 * (1 + math.cos(math.pi * epoch / max(1, epochs)))
 
 
 def members_of(

@@ -1,4 +1,4 @@
-"""Descriptors and energies made ready for small networks: one scale for all atoms, energies per atom in units of their spread."""
+"""Descriptors and energies made ready for small networks: one scale for all atoms, energies in units of their spread."""
 
 from __future__ import annotations
 
