@@ -11,8 +11,8 @@
 `voronoi`, `ligaments`        the edges, and the voxels around them
 `descriptors`                 porosity, specific surface, two-point correlation, pore sizes
 `tortuosity`                  tortuosity factors, batched over volumes and axes
-`network_of_voxels`,          conductances between voxels, their coarse versions,
-`multigrid`, `solver`         and the conjugate gradients on both
+`flow`, `lattice`,            the equations behind it, solved step by step, conductances between voxels,
+`multigrid`, `percolation`    their coarse versions, and which pores reach through
 `autoencoder`, `latent`       the variational autoencoder and the analysis of its latent space
 `inverse`, `transfer`         recipes recovered from a structure; tortuosity predicted from latent variables
 `memory`                      whether something fits
