@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.studies import alloys, clinics, lithium, mnist_survival, phs, strategies, surgery, survival_tables
+from toolkit.studies import alloys, clinics, lithium, mnist_survival, morphnet, phs, strategies, surgery, survival_tables
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> None:
         "mnist_survival", help="Burghoff, chapter 7: the public experiment on survival times of MNIST digits"
     )
     _add_common(study, _mnist_survival, epochs=mnist_survival.EPOCHS, seeds=5)
+    study = studies.add_parser("morphnet", help="chapter 5 of Burghoff: widths under a penalty on FLOPs, MNIST")
+    study.add_argument("--dataset", default="mnist")
+    _add_common(study, _morphnet, epochs=1, seeds=1)
     study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
     study.add_argument("--workers", type=int, default=1, help="units of work at a time, one core each")
     _add_places(study, _alloys)
@@ -86,6 +89,15 @@ def _surgery(chosen: argparse.Namespace) -> None:
         epochs=chosen.epochs, workers=chosen.workers,
     ):  # fmt: skip
         surgery.merge(path.parent, chosen.recordings / f"{name}.npz")
+        print(path, flush=True)
+
+
+def _morphnet(chosen: argparse.Namespace) -> None:
+    name, seeds = f"morphnet_{chosen.dataset}", range(chosen.seeds)
+    for path in morphnet.record(
+        chosen.folder / name, dataset=chosen.dataset, epochs=chosen.epochs, seeds=seeds, workers=chosen.workers
+    ):
+        morphnet.merge(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)
 
 
