@@ -5,8 +5,8 @@
         print(record.iteration, record.conductivity, record.error)
 
 The conductivity of a potential that is not yet the solution is too large by the square of its error in the energy norm
-(Dirichlet's principle), and each step of the conjugate gradients lowers it by a number that it computes anyway. So the error left
-can be estimated from how these numbers fall, and no step is spent on it.
+(Dirichlet's principle), and each step of the conjugate gradients lowers it by a number that it computes anyway. So the error
+left can be estimated from how these numbers fall, and no step is spent on it.
 """
 
 from __future__ import annotations

@@ -105,18 +105,18 @@ def tortuosity(
     _check_size(volumes, dtype, device)
     rows = np.full((len(volumes), len(axes), 6), np.nan)
     for part in _parts(volumes, axes, device):
-        flows, measured = [], []
+        carrying, places, means = [], [], []
         for number, direction in part:
-            one = _conductivities(volumes[number], phases)
-            through, mean = _percolating(one, direction, trim)
-            rows[number, axes.index(direction)] = math.inf, 0.0, mean[0], 0.0, 0.0, 0.0
+            through, mean = _percolating(_conductivities(volumes[number], phases), direction, trim)
+            place = number, axes.index(direction)
+            rows[place] = math.inf, 0.0, mean[0], 0.0, 0.0, 0.0
             if through.any():
-                flows.append(np.moveaxis(through, direction, 0))
-                measured.append((number, axes.index(direction), mean))
-        if flows:
-            stacked = torch.from_numpy(np.stack(flows)).to(device=device, dtype=dtype)
-            for (number, place, mean), solved in zip(measured, _solved(stacked, tolerance, iterations, solver), strict=True):
-                rows[number, place] = mean[1] / solved[0], solved[0], mean[0], *solved[1:]
+                carrying.append(np.moveaxis(through, direction, 0))
+                places.append(place)
+                means.append(mean)
+        solved = _solved(carrying, dtype, device, tolerance, iterations, solver) if places else ()
+        for place, (porosity, mean), (sigma, *others) in zip(places, means, solved, strict=True):
+            rows[place] = mean / sigma, sigma, porosity, *others
     columns = torch.from_numpy(rows).view(*shape, 6).unbind(-1)
     return Tortuosity(*columns[:5], iterations=columns[5].long())
 
@@ -163,16 +163,25 @@ def flow_through(
     return Flow(stacked, boundary=boundary, preconditioner=preconditioner)
 
 
-def _solved(stacked: Tensor, tolerance: float, iterations: int, solver: Mapping) -> Iterator[tuple[float, ...]]:
-    """Per volume: conductivity, residual, flux balance, iterations."""
-    flow = Flow(stacked, **solver)
-    number, record = 0, None
+def _solved(
+    carrying: list[np.ndarray],
+    dtype: torch.dtype,
+    device: str | torch.device,
+    tolerance: float,
+    iterations: int,
+    solver: Mapping,
+) -> Iterator[tuple[float, ...]]:
+    """Per volume: conductivity, residual, flux balance, iterations. Empties the list, for its memory is needed."""
+    count = len(carrying)
+    flow = Flow(torch.from_numpy(np.stack(carrying)).to(device=device, dtype=dtype), **solver)
+    carrying.clear()
+    number = 0
     for record in flow.solve(tolerance=tolerance, iterations=iterations):
         number = record.iteration
     currents = flow.currents()
     balance = (currents.amax(1) - currents.amin(1)) / currents.mean(1)
     columns = (flow.conductivity(), flow.residual_norm(), balance)
-    return zip(*(column.tolist() for column in columns), [number] * len(stacked), strict=True)
+    return zip(*(column.tolist() for column in columns), [number] * count, strict=True)
 
 
 def _parts(volumes: np.ndarray, axes: Sequence[int], device: str | torch.device) -> Iterator[list[tuple[int, int]]]:
