@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "published": set(),
     "workflow": {"datasets"},
     "network_ideas": {"training"},
+    "learning": FOUNDATION | {"landscapes"},
     "recordings": set(),
     "doctor": {"datasets"},
     "landscapes": {"optim"},

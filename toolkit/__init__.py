@@ -1,6 +1,7 @@
 """Which module holds what, chapter by chapter.
 
 =====================================================  ===========================================
+Burghoff, chapter 2: the basics, by hand               `learning`
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
 Ghimire: neural network potentials, their descriptors  `potential`
 Schiessler et al.: neural network surgery              `search`
@@ -29,8 +30,9 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "bayesopt", "datasets", "doctor", "figures", "landscapes", "network_ideas", "networks", "optim", "panels", "population",
-    "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training", "workflow",
+    "bayesopt", "datasets", "doctor", "figures", "landscapes", "learning", "network_ideas", "networks", "optim", "panels",
+    "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training",
+    "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
