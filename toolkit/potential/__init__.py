@@ -10,6 +10,7 @@
 `symmetry`             all functions of all atoms of a batch; `radial` and `angular` hold the sums, `neighbours` the search
 `scaling`, `network`   preconditioning of the descriptors; one network for every atom of a species, energies summed
 `potential`            both together: energies, forces, stress, and committees; `calculator` gives them to ASE
+`learning`             from frames to `training.fit`: energies, energies and forces, errors in meV/atom
 `n2p2`                 files of n2p2 and RuNNer, read and written
 =====================  =============================================================================================
 """

@@ -380,16 +380,16 @@ def _weights_text(network: torch.nn.Sequential, columns: list[int], scale: float
     linear = [layer for layer in network if isinstance(layer, torch.nn.Linear)]
     rows, number = ["# value kind index layer neuron layer neuron"], 0
     for depth, layer in enumerate(linear, 1):
-        unit = scale if layer is linear[-1] else 1.0
+        unit, weight, bias = scale if layer is linear[-1] else 1.0, layer.weight.detach(), layer.bias.detach()
         inputs = columns if layer is linear[0] else range(layer.in_features)
         for source, column in enumerate(inputs, 1):
             for target in range(1, layer.out_features + 1):
                 number += 1
-                value = unit * float(layer.weight[target - 1, column])
+                value = unit * float(weight[target - 1, column])
                 rows.append(f"{value:24.16E} a {number:9d} {depth - 1:5d} {source:5d} {depth:5d} {target:5d}")
         for target in range(1, layer.out_features + 1):
             number += 1
-            rows.append(f"{unit * float(layer.bias[target - 1]):24.16E} b {number:9d} {depth:5d} {target:5d}")
+            rows.append(f"{unit * float(bias[target - 1]):24.16E} b {number:9d} {depth:5d} {target:5d}")
     return "\n".join(rows) + "\n"
 
 
