@@ -137,7 +137,7 @@ def pore_sizes(volume: Volume, *, radii: np.ndarray | None = None, voxel: float 
     phase = _binary(volume, both=True)
     depth = ndimage.distance_transform_edt(phase) - 0.5  # from a centre to the faces of the voxels beyond
     if radii is None:
-        radii = np.arange(0, depth.max() + 0.5, 0.5) * voxel
+        radii = np.arange(int(depth.max() / 0.5) + 2) * 0.5 * voxel
     radii = np.asarray(radii, float)
     if radii.ndim != 1 or not (np.diff(radii) > 0).all() or radii[0] < 0:
         raise ValueError(f"radii must rise from 0 or more, got {radii}")
