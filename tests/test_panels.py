@@ -19,7 +19,7 @@ from toolkit.datasets import patients
 PANELS = {name: getattr(panels, name) for name in panels.__all__}
 MOST = {  # what a panel may do in a run of these tests
     "epochs": 2, "steps": 60, "repeats": 3, "iterations": 2, "values": 3, "folds": 2, "samples": 60,
-    "n_estimators": 8, "most": 3,
+    "n_estimators": 8, "most": 3, "blocks": 2,
 }  # fmt: skip
 every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PANELS))
 

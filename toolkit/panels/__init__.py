@@ -1,7 +1,10 @@
 """Panels: widgets that drive a run and draw it while it happens. The only part of the toolkit that needs Jupyter."""
 
 from toolkit.panels.campaign import CampaignPanel
+from toolkit.panels.convolution import ConvolutionPanel
+from toolkit.panels.depth import DepthPanel
 from toolkit.panels.duel import DuelPanel
+from toolkit.panels.gallery import GalleryPanel
 from toolkit.panels.landscape import LandscapePanel
 from toolkit.panels.maps import MapPanel
 from toolkit.panels.models import ModelPanel
@@ -18,6 +21,7 @@ from toolkit.panels.survival_metrics import MetricPanel
 
 __all__ = [
     "CampaignPanel", "DuelPanel", "StrategyPanel",
+    "ConvolutionPanel", "DepthPanel", "GalleryPanel",
     "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
     "ModelPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
 ]  # fmt: skip
