@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     _add_common(study, _mnist_survival, epochs=mnist_survival.EPOCHS, seeds=5)
     study = studies.add_parser("morphnet", help="chapter 5 of Burghoff: widths under a penalty on FLOPs, MNIST")
     study.add_argument("--dataset", default="mnist")
+    study.add_argument("--images", type=int, help="to train on; all of them without this")
     _add_common(study, _morphnet, epochs=1, seeds=1)
     study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
     study.add_argument("--workers", type=int, default=1, help="units of work at a time, one core each")
@@ -95,8 +96,9 @@ def _surgery(chosen: argparse.Namespace) -> None:
 def _morphnet(chosen: argparse.Namespace) -> None:
     name, seeds = f"morphnet_{chosen.dataset}", range(chosen.seeds)
     for path in morphnet.record(
-        chosen.folder / name, dataset=chosen.dataset, epochs=chosen.epochs, seeds=seeds, workers=chosen.workers
-    ):
+        chosen.folder / name, dataset=chosen.dataset, epochs=chosen.epochs, images=chosen.images, seeds=seeds,
+        workers=chosen.workers,
+    ):  # fmt: skip
         morphnet.merge(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)
 

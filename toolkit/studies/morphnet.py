@@ -3,8 +3,9 @@
 As published: convolutions of 32 and 64 channels, strengths from 1e-9 to 9e-6 with the example of 2e-8, two rounds of shrinking
 and widening and a training without penalty; widths read every 100 steps. The document does not say kernels, head, optimizer,
 epochs, threshold or budget. Chosen here: 3x3 kernels, batch norm and max pooling behind each, one dense layer, Adam with a
-learning rate of 0.01, one epoch of all images a training, a channel alive above |γ| = 0.05 (Adam moves γ by about 0.01 a step),
-and as budget the FLOPs of the start. The runs from bad starts take 6000 images in batches of 32, twenty rounds each.
+learning rate of 0.01, a channel alive above |γ| = 0.05 (Adam moves γ by about 0.01 a step), and as budget the FLOPs of the
+start. Images and epochs stand in the settings of each run. The runs from bad starts take at most 3000 images in batches of 32,
+twenty rounds each.
 """
 
 from __future__ import annotations
@@ -28,12 +29,18 @@ TITLE = "Burghoff, chapter 5: MorphNet on "
 START = (32, 64)
 STRENGTHS = (9e-6, 2e-8, 1e-9, 1e-7, 5e-8)
 BAD_STARTS = {"small": (4, 4), "large": (64, 128)}
-BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 6000, 20
+BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 3000, 20
 LEARNING_RATE, THRESHOLD, EVERY = 0.01, 0.05, 100
 
 
 def record(
-    folder: str | Path, *, dataset: str = "mnist", epochs: int = 1, seeds: Sequence[int] = (0,), workers: int = 1
+    folder: str | Path,
+    *,
+    dataset: str = "mnist",
+    epochs: int = 1,
+    images: int | None = None,
+    seeds: Sequence[int] = (0,),
+    workers: int = 1,
 ) -> Iterator[Path]:
     """Run all strengths from the published start, then both bad starts, one file a run; what is there is not done again.
 
@@ -41,6 +48,7 @@ def record(
         folder: for the files and the states of unfinished runs.
         dataset: name that `datasets.load` knows.
         epochs: of each training.
+        images: to train on; all of them where not given. Runs from bad starts take at most `BAD_IMAGES`.
         seeds: of weights and sample order.
         workers: runs at a time, one core each.
 
@@ -51,18 +59,20 @@ def record(
         RuntimeError: a run failed; the others are done first.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    common = {"folder": str(folder), "dataset": dataset, "epochs": epochs}
+    common = {"folder": str(folder), "dataset": dataset, "epochs": epochs, "images": images}
     runs = [{"start": "published", "strength": one} for one in STRENGTHS]
     runs += [{"start": name, "strength": BAD_STRENGTH} for name in BAD_STARTS]
     wanted = [common | run | {"seed": seed} for seed, run in itertools.product(seeds, runs)]
     return running.done(record_run, wanted, workers=workers, name=("start", "strength", "seed"))
 
 
-def record_run(folder: str, dataset: str, start: str, strength: float, seed: int, epochs: int) -> dict[str, str]:
+def record_run(
+    folder: str, dataset: str, start: str, strength: float, seed: int, epochs: int, images: int | None = None
+) -> dict[str, str]:
     """One run; interrupted it goes on from its latest record."""
     path = Path(folder) / f"{start}_{strength:g}_{seed}.npz"
     if not path.exists():
-        run = begun(dataset, start, strength, seed, epochs)
+        run = begun(dataset, start, strength, seed, epochs, images)
         checkpoint = running.checkpoint(path)
         if checkpoint.exists():
             run.load_state_dict(recordings.load_state(checkpoint))
@@ -73,13 +83,14 @@ def record_run(folder: str, dataset: str, start: str, strength: float, seed: int
     return {"path": str(path)}
 
 
-def begun(dataset: str, start: str, strength: float, seed: int, epochs: int) -> morphnet.Morph:
+def begun(dataset: str, start: str, strength: float, seed: int, epochs: int, images: int | None = None) -> morphnet.Morph:
     """One run at its beginning."""
     data = datasets.load(dataset)
     budget = ConvSpec(data.input_shape, data.n_classes, START).flops()
     bad = start in BAD_STARTS
-    if bad and len(data.train[0]) > BAD_IMAGES:
-        data = data.subset(BAD_IMAGES, seed=seed, proportional=True)
+    most = min(filter(None, (images, BAD_IMAGES if bad else None, len(data.train[0]))))
+    if most < len(data.train[0]):
+        data = data.subset(most, seed=seed, proportional=True)
     return morphnet.morph(
         ConvSpec(data.input_shape, data.n_classes, BAD_STARTS.get(start, START)), data, strength=strength, budget=budget,
         iterations=BAD_ITERATIONS if bad else 2, epochs=epochs, threshold=THRESHOLD, learning_rate=LEARNING_RATE,
