@@ -2,7 +2,7 @@
 
 import torch
 
-from toolkit.potential.selection.scaled import Scaled, scaled
+from toolkit.potential.selection.scaling import Scaled, scaled
 
 ATOMS, FEATURES = 6, 12
 

@@ -7,7 +7,7 @@ from selection_cases import FEATURES, arrays, small
 
 from toolkit.potential.selection import lassonet
 from toolkit.potential.selection.lassonet import Path, path
-from toolkit.potential.selection.scaled import scaled
+from toolkit.potential.selection.scaling import scaled
 
 QUICK = {
     "hidden": (5, 4),

@@ -8,7 +8,7 @@ from torch import nn
 
 from toolkit import training
 from toolkit.potential.selection import masked, stacked
-from toolkit.potential.selection.scaled import scaled
+from toolkit.potential.selection.scaling import scaled
 from toolkit.potential.selection.stacked import ACTIVATIONS, Stack
 
 LAYERS = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}

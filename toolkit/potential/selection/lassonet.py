@@ -22,7 +22,7 @@ from torch import Tensor
 from toolkit.population.rules import AdamRule, SGDRule
 from toolkit.potential.selection.masked import cosine
 from toolkit.potential.selection.proximal import group_prox, hierarchical_prox
-from toolkit.potential.selection.scaled import Scaled
+from toolkit.potential.selection.scaling import Scaled
 from toolkit.potential.selection.stacked import Stack
 from toolkit.training import choose_device, shuffled
 from toolkit.training.settings import whole
@@ -92,7 +92,7 @@ def path(
     tenth; here the cut is as much longer, and the penalty is that of the loss that is minimised.
 
     Args:
-        data: from `scaled.scaled`.
+        data: from `scaling.scaled`.
         penalty: "lassonet"; "group", a group lasso on the columns of the first layer (no linear part); "adaptive", the same
             with each column's penalty divided by its length in the network without penalty.
         seeds: of the first weights, one member each.
@@ -135,7 +135,7 @@ class Path(Iterator[Step]):
         momentum, batch_size, growth, start, least, order_seed, device,
     ):  # fmt: skip
         if not isinstance(data, Scaled):
-            raise TypeError(f"data must come from scaled.scaled, got {type(data).__name__}")
+            raise TypeError(f"data must come from scaling.scaled, got {type(data).__name__}")
         if penalty not in PENALTIES:
             raise ValueError(f"penalty must be one of {PENALTIES}, got {penalty!r}")
         seeds = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from toolkit.population.rules import AdamRule
-from toolkit.potential.selection.scaled import Scaled
+from toolkit.potential.selection.scaling import Scaled
 from toolkit.potential.selection.stacked import Stack
 from toolkit.training import Record, choose_device, shuffled
 from toolkit.training.settings import whole
@@ -46,7 +46,7 @@ def fit(
     `validation_rmse` [meV/atom], `learning_rate`, each `(k,)`.
 
     Args:
-        data: from `scaled.scaled`.
+        data: from `scaling.scaled`.
         masks: for each member the numbers of the functions that it sees, or rows of d bools; None lets all see everything.
         seeds: of the first weights, one for all members or one for each. With several and no masks, one member per seed.
         hidden: units of each hidden layer.
@@ -89,7 +89,7 @@ class Masked(Iterator[Record]):
         order_seed, device,
     ):  # fmt: skip
         if not isinstance(data, Scaled):
-            raise TypeError(f"data must come from scaled.scaled, got {type(data).__name__}")
+            raise TypeError(f"data must come from scaling.scaled, got {type(data).__name__}")
         if schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {SCHEDULES}, got {schedule!r}")
         if not 0 < learning_rate < math.inf:

@@ -159,11 +159,23 @@ class Stack:
         return {name: part.contiguous() for name, part in self.parts(weights).items()}
 
     def _forward(self, parts: dict[str, Tensor], inputs: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Energies `(k, b)`; outputs of the hidden layers `(k, h, b * a)`; means of the last of them over atoms `(k, h, b)`."""
+        """Of some frames, see `onwards`."""
+        first = parts["weight 0"].reshape(-1, self.features)
+        return self.onwards(parts, torch.addmm(parts["bias 0"].reshape(-1, 1), first, inputs.flatten(0, 1).T), inputs)
+
+    def onwards(self, parts: dict[str, Tensor], wide: Tensor, inputs: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+        """From the sums `(k * h, b * a)` before the first activation, which are spent, to the energies.
+
+        Args:
+            parts: weights by name.
+            wide: the sums of the first layer.
+            inputs: the descriptors `(b, a, d)`, for their form and the linear part.
+
+        Returns:
+            Energies `(k, b)`, outputs of the hidden layers `(k, h, b * a)`, and means of the last of them over atoms.
+        """
         activate, _ = ACTIVATIONS[self.activation]
-        first, bias = parts["weight 0"], parts["bias 0"]
-        wide = torch.addmm(bias.reshape(-1, 1), first.reshape(-1, self.features), inputs.flatten(0, 1).T)
-        layers = [activate(wide).unflatten(0, first.shape[:2])]
+        layers = [activate(wide).unflatten(0, parts["bias 0"].shape)]
         for number in range(1, len(self.hidden)):
             bias = parts[f"bias {number}"].unsqueeze(-1)
             layers.append(activate(torch.baddbmm(bias, parts[f"weight {number}"], layers[-1])))
