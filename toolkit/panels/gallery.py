@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 import ipywidgets as widgets
@@ -37,6 +36,7 @@ class GalleryPanel(Panel):
 
     def __init__(self, data: datasets.Dataset | None = None, **values: Any):
         self.own_data = data
+        self._sets: dict[str, datasets.Dataset] = {}  # the one that is shown
         super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
@@ -99,7 +99,9 @@ class GalleryPanel(Panel):
         )  # fmt: skip
 
     def _data(self, name: str) -> datasets.Dataset:
-        return self.own_data or _loaded(name)
+        if self.own_data is None and name not in self._sets:
+            self._sets = {name: datasets.load(name)}
+        return self.own_data or self._sets[name]
 
     def _offer(self) -> None:
         """The classes of the chosen set."""
@@ -125,8 +127,3 @@ def _facts(data: datasets.Dataset) -> str:
     here = ", ".join(f"{value:,} {FACTS[name]}" for name, (_, value) in both.items())
     printed = ", ".join(f"{value:,} {FACTS[name]}" for name, (value, _) in both.items() if value is not None)
     return f"Here: {here}. " + (f"Printed in section 2.3: {printed}." if printed else "Not a set of section 2.3.")
-
-
-@lru_cache(maxsize=2)
-def _loaded(name: str) -> datasets.Dataset:
-    return datasets.load(name)
