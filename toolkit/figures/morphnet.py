@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from toolkit.figures import architecture, colours, frame
+from toolkit.figures import architecture, colours, frame, layers
 
 SIZE = architecture.SIZE
 TRAINING = ("training", "collapse")
@@ -17,12 +18,12 @@ LEAST = 1e-4  # error that a logarithmic axis still shows
 DASHES = ("", "5 3", "1 3", "8 3 2 3")
 
 
-def run_frame(records: Sequence[Any], layers: Sequence[Any], *, shown: str | None = None) -> str:
+def run_frame(records: Sequence[Any], built: Sequence[Any], *, shown: str | None = None) -> str:
     """Widths, FLOPs, error and front of one or several runs, and the architecture of one of them, as a live frame.
 
     Args:
         records: of `search.morphnet`, of one or several runs.
-        layers: of the architecture of the run that is shown.
+        built: layers of the architecture of the run that is shown.
         shown: name of this run; the one of the latest record where not given.
 
     Returns:
@@ -39,9 +40,11 @@ def run_frame(records: Sequence[Any], layers: Sequence[Any], *, shown: str | Non
         _line_plot(runs, colour, lambda one: one.flops / 1e6, "MFLOPs of what is alive", x_label="steps", log=True),
         _front_plot(runs, colour),
         _history_plot(runs, colour),
-        architecture.drawn(layers, alive=present[-1].alive if present else None, title="layers that train now"),
+        architecture.drawn(built, alive=present[-1].alive if present else None, title="layers that train now"),
     ]
-    return frame.compose(plots, above=(frame.legend([(n, c) for n, c in colour.items()]), frame.text(said)), description=said)
+    return frame.compose(
+        plots, above=(frame.legend([(n, c) for n, c in colour.items() if n]), frame.text(said)), description=said
+    )
 
 
 def by_run(records: Sequence[Any]) -> dict[str, list[Any]]:
@@ -158,7 +161,9 @@ def _width_plot(records: Sequence[Any]) -> str:
         for step, record in zip(found, records, strict=True)
         if record.kind == "morph"
     ]
-    return frame.plot(lines, title="channels alive", x_label="steps", y_label="point at a line", size=SIZE, marks=marks)
+    plot = frame.plot(lines, title="channels alive", x_label="steps", size=SIZE, marks=marks)
+    names = "".join(f'<tspan fill="{line.colour}" dx="8">{escape(line.label)}</tspan>' for line in lines[:4])
+    return layers.over(plot, f'<text x="{SIZE[0] - 8}" y="14" text-anchor="end" font-weight="600">{names}</text>')
 
 
 def _line_plot(runs: Mapping[str, Sequence[Any]], colour: Mapping[str, str], value: Any, title: str, **how: Any) -> str:

@@ -8,6 +8,7 @@ from toolkit.panels.gallery import GalleryPanel
 from toolkit.panels.landscape import LandscapePanel
 from toolkit.panels.maps import MapPanel
 from toolkit.panels.models import ModelPanel
+from toolkit.panels.morphnet import MorphNetPanel
 from toolkit.panels.network_ideas import NetworkIdeaPanel
 from toolkit.panels.optimizer import OptimizerPanel
 from toolkit.panels.spectra_components import ComponentsPanel
@@ -23,5 +24,5 @@ __all__ = [
     "CampaignPanel", "DuelPanel", "StrategyPanel",
     "ConvolutionPanel", "DepthPanel", "GalleryPanel",
     "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
-    "ModelPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
+    "ModelPanel", "MorphNetPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
 ]  # fmt: skip
