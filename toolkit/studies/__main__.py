@@ -6,7 +6,18 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit.studies import alloys, clinics, lithium, mnist_survival, morphnet, phs, strategies, surgery, survival_tables
+from toolkit.studies import (
+    alloys,
+    clinics,
+    lithium,
+    membranes,
+    mnist_survival,
+    morphnet,
+    phs,
+    strategies,
+    surgery,
+    survival_tables,
+)
 
 Run = Callable[[argparse.Namespace], None]
 
@@ -40,6 +51,16 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--seeds", type=int, default=5, help="how many")
     study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
     _add_places(study, _clinics)
+    study = studies.add_parser(
+        "membranes", help="the 10,000 generated membranes of Zhao, section 4.2.1, with their tortuosities"
+    )
+    study.add_argument("--count", type=int, default=10_000, help="membranes")
+    study.add_argument("--size", type=int, default=128, help="voxels along an edge")
+    study.add_argument("--axes", type=int, choices=(0, 1, 2), default=1, help="stretched at a time")
+    study.add_argument("--seed", type=int, default=0)
+    study.add_argument("--without-tortuosity", action="store_true", help="only generate")
+    study.add_argument("--workers", type=int, default=1, help="parts at a time, one core each")
+    _add_places(study, _membranes)
     study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
     study.add_argument("--seeds", type=int, default=5, help="how many")
     _add_places(study, _lithium)
@@ -122,6 +143,16 @@ def _alloys(chosen: argparse.Namespace) -> None:
     for path in alloys.record(folder, workers=chosen.workers):
         alloys.merge(folder, chosen.recordings / "tofsims_alloys.npz")
         print(path, flush=True)
+
+
+def _membranes(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / f"membranes_{chosen.size}"
+    for path in membranes.record(
+        folder, count=chosen.count, size=chosen.size, axes=chosen.axes, seed=chosen.seed, solve=not chosen.without_tortuosity,
+        workers=chosen.workers,
+    ):  # fmt: skip
+        print(path, flush=True)
+    membranes.merge(folder, chosen.recordings / f"{folder.name}.npz")
 
 
 def _lithium(chosen: argparse.Namespace) -> None:
