@@ -13,7 +13,7 @@ well.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -56,50 +56,44 @@ class AngularSum:
             vectors: to the neighbours [Å] `(c, n, 3)`.
             distance: their lengths [Å] `(c, n)`.
             present: whether the place is used `(c, n)`.
-            species: 1 where the neighbour is of that species, else 0 `(c, n, s)`; None for one species.
+            species: 1 where the neighbour is of that species, else 0 `(s, c, n)`; None for one species.
         """
-        c, n = distance.shape
-        j, k = torch.triu_indices(n, n, 1, device=distance.device)
+        atoms, n = distance.shape
+        if n < 2:
+            one = species_pairs(1 if species is None else len(species))
+            return (0 * distance.sum()).expand(atoms, len(one), len(self.places))
         unit = vectors / distance.unsqueeze(-1)
-        cosine = (unit @ unit.transpose(1, 2)).flatten(1).index_select(1, j * n + k)
-        powers = torch.stack(list(self._powers(cosine)), 1)  # (c, powers, pairs)
-        weights = self._single_weights(distance)  # (c, n, widths)
-        if species is None:
-            both = (weights.index_select(1, j) * weights.index_select(1, k)).unsqueeze(1)
-        else:
-            both = _of_species(weights, species, j, k)
+        cosines = unit @ unit.transpose(1, 2)
+        powers = torch.stack(self._powers(torch.cat([cosines.diagonal(step, 1, 2) for step in range(1, n)], -1)))
+        both = _paired(self._single_weights(distance), torch.mul)  # (widths, c, pairs)
         if self.closed:
-            both = both * self._third_side(vectors, present, j, k).unsqueeze(1)
-        sums = powers.unsqueeze(1) @ both  # (c, q, powers, widths)
-        return 4 * sums.flatten(-2)[..., torch.tensor(self.places, device=distance.device)]
+            both = both * self._third_side(vectors, present)
+        both = both.unsqueeze(0) if species is None else _of_species(both, species)
+        sums = powers.permute(1, 0, 2) @ both.permute(0, 2, 3, 1)  # (q, c, powers, widths)
+        places = torch.tensor(self.places, device=distance.device)
+        return 4 * sums.flatten(2).index_select(2, places).transpose(0, 1)
 
     def _powers(self, cosine: Tensor) -> list[Tensor]:
         found = {}
         for factor, group in itertools.groupby(self.powers, key=lambda power: power[0]):
-            # Rounding may leave the cosine a little outside of [-1, 1].
-            base = ((1 + factor * cosine) / 2).clamp(min=0.0)
+            base = cosine * (factor / 2) + 0.5
             found |= {(factor, zeta): value for zeta, value in raised(base, [zeta for _, zeta in group]).items()}
         return [found[power] for power in self.powers]
 
-    def _etas(self, like: Tensor) -> Tensor:
-        return like.new_tensor([eta for _, eta in self.weights])
-
     def _single_weights(self, distance: Tensor) -> Tensor:
-        exponent = -distance.square().unsqueeze(-1) * self._etas(distance)
-        bounded = exponent.clamp(min=LEAST_EXPONENT.get(distance.dtype, -80.0) / 2)  # two of them are multiplied
-        return bounded.exp() * cutoff(distance, self.r_c, self.kind).unsqueeze(-1)
+        return self._gaussians(distance.square(), self.weights) * cutoff(distance, self.r_c, self.kind)
 
-    def _third_side(self, vectors: Tensor, present: Tensor, j: Tensor, k: Tensor) -> Tensor:
-        """exp(-eta R_jk²) f_c(R_jk) for the widths of G4, 1 for those of G5, `(c, pairs, widths)`."""
-        square = (vectors.index_select(1, j) - vectors.index_select(1, k)).square().sum(-1)
-        used = present.index_select(1, j) & present.index_select(1, k)
-        square = torch.where(used, square, self.r_c**2)
-        damping = cutoff(square.sqrt(), self.r_c, self.kind).unsqueeze(-1)
-        etas = self._etas(square)[-self.closed :]
-        exponent = (-square.unsqueeze(-1) * etas).clamp(min=LEAST_EXPONENT.get(square.dtype, -80.0) / 2)
-        factor = exponent.exp() * damping
-        open_ones = factor.new_ones(()).expand(*square.shape, len(self.weights) - self.closed)
-        return torch.cat([open_ones, factor], -1)
+    def _third_side(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """exp(-eta R_jk²) f_c(R_jk) for the widths of G4, 1 for those of G5, `(widths, c, pairs)`."""
+        square = _paired(vectors.permute(2, 0, 1), torch.sub).square().sum(0)
+        square = torch.where(_paired(present, torch.logical_and), square, self.r_c**2)
+        closed = self._gaussians(square, self.weights[-self.closed :]) * cutoff(square.sqrt(), self.r_c, self.kind)
+        return torch.cat([closed.new_ones(len(self.weights) - self.closed, *square.shape), closed])
+
+    def _gaussians(self, square: Tensor, weights: list[tuple[bool, float]]) -> Tensor:
+        etas = square.new_tensor([eta for _, eta in weights]).view(-1, 1, 1)
+        least = LEAST_EXPONENT.get(square.dtype, -80.0) / 2  # two of them are multiplied
+        return (square * -etas).clamp(min=least).exp()
 
 
 def raised(base: Tensor, exponents: Sequence[float]) -> dict[float, Tensor]:
@@ -129,17 +123,27 @@ def raised(base: Tensor, exponents: Sequence[float]) -> dict[float, Tensor]:
     return found
 
 
-def _of_species(weights: Tensor, species: Tensor, j: Tensor, k: Tensor) -> Tensor:
-    """Products of weights of pairs with one neighbour of each species of the pair `(c, q, pairs, widths)`."""
-    of_j, of_k = species.index_select(1, j), species.index_select(1, k)
-    product = weights.index_select(1, j) * weights.index_select(1, k)
+def _paired(values: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Combine values of all pairs of neighbours, `(..., n)` to `(..., n (n - 1) / 2)`: first next neighbours, then next but
+    one.
+
+    In this order the values are slices; to gather them one by one takes longer than all that is computed of them.
+    """
+    n = values.shape[-1]
+    return torch.cat([combine(values[..., : n - step], values[..., step:]) for step in range(1, n)], -1)
+
+
+def _of_species(both: Tensor, species: Tensor) -> Tensor:
+    """The products of pairs with one neighbour of each species `(q, widths, c, pairs)`."""
     found = []
-    for one, other in species_pairs(species.shape[-1]):
-        fits = of_j[..., one] * of_k[..., other]
-        if one != other:
-            fits = fits + of_j[..., other] * of_k[..., one]
-        found.append(product * fits.unsqueeze(-1))
-    return torch.stack(found, 1)
+    for one, other in species_pairs(len(species)):
+        fits = _paired(torch.stack([species[one], species[other]]), torch.mul)  # both of the one, both of the other
+        if one == other:
+            found.append(both * fits[0])
+        else:
+            either = _paired(species[one] + species[other], torch.mul)
+            found.append(both * (either - fits[0] - fits[1]))
+    return torch.stack(found)
 
 
 def species_pairs(species: int) -> list[tuple[int, int]]:

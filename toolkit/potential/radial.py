@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,21 +30,50 @@ LEAST_EXPONENT = {torch.float32: -80.0, torch.float64: -700.0}  # below come num
 
 
 @dataclass(frozen=True)
+class Factors:
+    """Functions exp(-eta (R - centre)² + kappa (R - r_c)) of the distance.
+
+    Attributes:
+        eta: `(f,)`.
+        centre: `(f,)`.
+        kappa: `(f,)`; where it is not 0, eta is.
+        r_c: cutoff radius.
+    """
+
+    eta: np.ndarray
+    centre: np.ndarray
+    kappa: np.ndarray
+    r_c: float
+
+    def __len__(self) -> int:
+        return len(self.eta)
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        """`(c, n)` to `(f, c, n)`: a long last axis, along which processors work at full width."""
+        column = partial(_column, like=distance)
+        if self.kappa.any():
+            exponent = (distance - self.r_c) * column(self.kappa)
+        elif (self.centre == self.centre[0]).all():
+            exponent = (distance - self.centre[0]).square() * column(-self.eta)
+        else:
+            exponent = (distance - column(self.centre)).square() * column(-self.eta)
+        return exponent.clamp(min=LEAST_EXPONENT.get(distance.dtype, -80.0)).exp()
+
+
+@dataclass(frozen=True)
 class Block:
     """Functions that are products of a left and a right factor.
 
-    A factor is a row `(eta, centre, kappa)` and stands for exp(-eta (R - centre)² + kappa (R - r_c)).
-
     Attributes:
-        left: `(l, 3)`.
-        right: `(r, 3)`.
+        left: l factors.
+        right: r factors.
         places: which of the l times r products are functions `(f,)`.
         scale: constant factor of each function `(f,)`.
         columns: of these functions among those of the cutoff `(f,)`.
     """
 
-    left: np.ndarray
-    right: np.ndarray
+    left: Factors
+    right: Factors
     places: list[int]
     scale: np.ndarray
     columns: list[int]
@@ -60,59 +90,50 @@ class RadialSum:
     def __init__(self, functions: Sequence[Radial], kind: str = "cosine"):
         self.r_c, self.kind = functions[0].r_c, kind
         self.blocks = blocks(functions)
-        self.waves = [number for number, function in enumerate(functions) if isinstance(function, G3)]
-        self.kappas = np.array([functions[number].kappa for number in self.waves])
-        found = [column for block in self.blocks for column in block.columns] + self.waves
-        self.order = np.argsort(found)
-        self.rows = np.concatenate([part for block in self.blocks for part in (block.left, block.right)] or [np.zeros((0, 3))])
-        self._constants: dict[tuple[torch.device, torch.dtype], dict[str, Tensor]] = {}
+        waves = [number for number, function in enumerate(functions) if isinstance(function, G3)]
+        self.kappas = np.array([functions[number].kappa for number in waves])
+        starts = np.cumsum([0, *(len(block.left) * len(block.right) for block in self.blocks)])
+        places, scale = np.zeros(len(functions), int), np.ones(len(functions))
+        for start, block in zip(starts, self.blocks, strict=False):
+            places[block.columns] = start + np.array(block.places)
+            scale[block.columns] = block.scale
+        places[waves] = starts[-1] + np.arange(len(waves))
+        self.places, self.scale = torch.from_numpy(places), torch.from_numpy(scale)
 
     @property
     def width(self) -> int:
         """Numbers held for each neighbour at once."""
-        return 3 * len(self.rows) + 2 * len(self.waves) + 2
+        return max([2 * len(block.left) + 3 * len(block.right) for block in self.blocks] + [2 * len(self.kappas)]) + 6
 
     def __call__(self, distance: Tensor, species: Tensor | None) -> Tensor:
         """Sums over the neighbours.
 
         Args:
             distance: [Å] `(c, n)`.
-            species: 1 where the neighbour is of that species, else 0 `(c, n, s)`; None for one species.
+            species: 1 where the neighbour is of that species, else 0 `(s, c, n)`; None for one species.
         """
-        constants = self._on(distance)
-        weight = cutoff(distance, self.r_c, self.kind).unsqueeze(-1)
-        if species is not None:
-            weight = weight * species
-        parts, start = [], 0
-        if len(self.rows):
-            eta, centre, kappa = constants["rows"]
-            r = distance.unsqueeze(-1)
-            exponent = (r - self.r_c) * kappa - (r - centre).square() * eta
-            factors = exponent.clamp(min=LEAST_EXPONENT.get(distance.dtype, -80.0)).exp()
-        for number, block in enumerate(self.blocks):
-            middle, end = start + len(block.left), start + len(block.left) + len(block.right)
-            left, right = factors[..., start:middle], factors[..., middle:end]
-            weighted = (weight.unsqueeze(-1) * right.unsqueeze(-2)).flatten(-2)
-            product = left.transpose(1, 2) @ weighted  # (c, l, s r)
-            product = product.unflatten(-1, (weight.shape[-1], -1)).transpose(1, 2).flatten(-2)
-            parts.append(product[..., constants[f"places {number}"]] * constants[f"scale {number}"])
-            start = end
-        if self.waves:
-            waves = torch.cos(distance.unsqueeze(-1) * constants["kappas"])
-            parts.append(weight.transpose(1, 2) @ waves)
-        return torch.cat(parts, -1)[..., constants["order"]]
+        weight = cutoff(distance, self.r_c, self.kind).unsqueeze(0)
+        weight = weight if species is None else weight * species
+        parts = [_product(block.left(distance), block.right(distance), weight) for block in self.blocks]
+        if len(self.kappas):
+            waves = torch.cos(distance * _column(self.kappas, distance))
+            parts.append(_product(waves, None, weight))
+        found = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+        found = found.index_select(-1, self.places.to(found.device))
+        return found if bool((self.scale == 1).all()) else found * self.scale.to(found)
 
-    def _on(self, like: Tensor) -> dict[str, Tensor]:
-        key = (like.device, like.dtype)
-        if key not in self._constants:
-            constants = {"rows": torch.from_numpy(self.rows.T.copy()), "kappas": torch.from_numpy(self.kappas)}
-            constants |= {f"scale {number}": torch.from_numpy(block.scale) for number, block in enumerate(self.blocks)}
-            constants = {name: value.to(like) for name, value in constants.items()}
-            whole = {f"places {number}": block.places for number, block in enumerate(self.blocks)} | {"order": self.order}
-            self._constants[key] = constants | {
-                name: torch.as_tensor(np.array(value, int), device=like.device) for name, value in whole.items()
-            }
-        return self._constants[key]
+
+def _product(left: Tensor, right: Tensor | None, weight: Tensor) -> Tensor:
+    """Sum over n of left `(l, c, n)`, right `(r, c, n)` and weight `(s, c, n)`, as `(c, s, l r)`."""
+    both = weight if right is None else (right.unsqueeze(1) * weight).flatten(0, 1)  # (r s, c, n)
+    product = left.transpose(0, 1) @ both.permute(1, 2, 0)  # (c, l, r s)
+    if len(weight) == 1:
+        return product.flatten(1).unsqueeze(1)
+    return product.unflatten(-1, (-1, len(weight))).permute(0, 3, 1, 2).flatten(2)
+
+
+def _column(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.as_tensor(values).to(like).view(-1, 1, 1)
 
 
 def blocks(functions: Sequence[Radial]) -> list[Block]:
@@ -129,8 +150,9 @@ def blocks(functions: Sequence[Radial]) -> list[Block]:
                 found.append(block)
                 gaussians = {number: values for number, values in gaussians.items() if number not in steps}
     if gaussians:
-        left = np.array([(eta, r_s, 0.0) for eta, r_s in gaussians.values()])
-        found.append(Block(left, np.zeros((1, 3)), list(range(len(left))), np.ones(len(left)), list(gaussians)))
+        eta, r_s = np.array(list(gaussians.values())).T
+        left, one = Factors(eta, r_s, 0 * eta, r_c), Factors(*np.zeros((3, 1)), r_c)
+        found.append(Block(left, one, list(range(len(left))), np.ones(len(left)), list(gaussians)))
     return found
 
 
@@ -175,8 +197,8 @@ def _widths(steps: dict[int, int], values: dict[int, float], r_s: float, r_c: fl
     """exp(-(start + k step) (R - R_s)²) with k = i n + j: left (start + i n step), right (j step)."""
     start, step = _origin(steps, values)
     n_left, n_right = _grid(steps)
-    left = np.array([(start + row * n_right * step, r_s, 0.0) for row in range(n_left)])
-    right = np.array([(column * step, r_s, 0.0) for column in range(n_right)])
+    wide, narrow = start + step * n_right * np.arange(n_left), step * np.arange(n_right)
+    left, right = (Factors(eta, np.full(len(eta), r_s), 0 * eta, r_c) for eta in (wide, narrow))
     return Block(left, right, list(steps.values()), np.ones(len(steps)), list(steps))
 
 
@@ -188,8 +210,8 @@ def _shells(steps: dict[int, int], values: dict[int, float], eta: float, r_c: fl
     shifts = step * np.arange(n_right)
     if 2 * eta * shifts[-1] * r_c > GREATEST_EXPONENT:
         return None
-    left = np.stack([np.full(n_left, eta), centres, np.zeros(n_left)], 1)
-    right = np.stack([np.zeros(n_right), np.zeros(n_right), 2 * eta * shifts], 1)
+    left = Factors(np.full(n_left, eta), centres, np.zeros(n_left), r_c)
+    right = Factors(np.zeros(n_right), np.zeros(n_right), 2 * eta * shifts, r_c)
     scale = np.exp(2 * eta * shifts * (r_c - centres[:, None]) - eta * shifts**2).ravel()
     places = list(steps.values())
     return Block(left, right, places, scale[places], list(steps))

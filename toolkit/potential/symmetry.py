@@ -157,9 +157,8 @@ class SymmetryFunctions:
         table = pairs.table(group.sums.r_c)
         found = []
         for rows in _chunks(atoms, positions.element_size() * table.index.shape[1] * group.sums.width):
-            distance = table.vectors(positions, cell, rows).norm(dim=-1)
-            species = None if kinds is None else kinds[table.index[rows]]
-            found.append(group.sums(distance, species))
+            distance = table.vectors(positions, cell, rows).square().sum(-1).sqrt()
+            found.append(group.sums(distance, _of_neighbours(kinds, table.index[rows])))
         return torch.cat(found)
 
     def _angular_sums(
@@ -171,8 +170,8 @@ class SymmetryFunctions:
             atoms, positions.element_size() * group.sums.width(table.index.shape[1], len(species_pairs(self._kinds)))
         ):
             vectors = table.vectors(positions, cell, rows)
-            species = None if kinds is None else kinds[table.index[rows]]
-            found.append(group.sums(vectors, vectors.norm(dim=-1), table.present[rows], species))
+            distance = vectors.square().sum(-1).sqrt()
+            found.append(group.sums(vectors, distance, table.present[rows], _of_neighbours(kinds, table.index[rows])))
         return torch.cat(found)
 
 
@@ -184,6 +183,11 @@ def _numbers(species: Sequence[str | int]) -> tuple[int, ...]:
     if not found or len(set(found)) < len(found) or not all(0 < number < len(chemical_symbols) for number in found):
         raise ValueError(f"species must be different elements, at least one, got {species!r}")
     return found
+
+
+def _of_neighbours(kinds: Tensor | None, index: Tensor) -> Tensor | None:
+    """Which species each neighbour is, as 0 and 1 `(s, c, n)`."""
+    return None if kinds is None else kinds[index].permute(2, 0, 1)
 
 
 def _by_cutoff(functions: tuple) -> list[tuple[list, list[int]]]:
