@@ -14,6 +14,7 @@ from toolkit.datasets import Dataset
 from toolkit.microstructure.autoencoder import (
     VAE,
     NegativeBound,
+    ToOneChannel,
     as_shares,
     decoded,
     divergence,
@@ -93,6 +94,21 @@ def test_the_first_weights_carry_the_signal_to_the_latent_means_and_give_the_sta
     volumes = blobs(24, 32)
     assert 0.05 < latent_means(model, volumes).std(0).mean() < 20
     assert torch.sigmoid(model.decoder[-1].bias).item() == pytest.approx(0.1)
+
+
+def test_the_last_layer_is_a_transposed_convolution():
+    layer = ToOneChannel(5).double()
+    plain = torch.nn.ConvTranspose3d(5, 1, 4, 2, 1).double()
+    plain.load_state_dict(layer.state_dict())
+    maps = [torch.randn(2, 5, 3, 3, 3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    maps[1].data.copy_(maps[0].data)
+    weights = torch.randn(2, 1, 6, 6, 6, dtype=torch.float64)
+    for one, at in ((layer, maps[0]), (plain, maps[1])):
+        (one(at) * weights).sum().backward()
+    torch.testing.assert_close(layer(maps[0]), plain(maps[1]))
+    torch.testing.assert_close(maps[0].grad, maps[1].grad)
+    torch.testing.assert_close(layer.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(layer.bias.grad, plain.bias.grad)
 
 
 # The bound -------------------------------------------------------------------------------------------------------------

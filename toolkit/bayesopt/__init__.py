@@ -8,6 +8,8 @@
 
 =============  ==============================================================================
 `space`        variables, objectives and candidates with units
+`box`          variables with any value in a range, whole numbers among them
+`minimise`     search a box, record by record
 `campaign`     ask, expand, predict, keep
 `history`      tell and record: the experiments made and asked for
 `logbook`      experiments as .csv and .xlsx
@@ -21,14 +23,16 @@
 =============  ==============================================================================
 """
 
+from toolkit.bayesopt.box import Box, Range
 from toolkit.bayesopt.campaign import Campaign, Proposal
 from toolkit.bayesopt.duel import Turn, duel
+from toolkit.bayesopt.minimise import Search, Trial
 from toolkit.bayesopt.process import Prior
 from toolkit.bayesopt.rounds import Round, beginning, proposing, rounds
 from toolkit.bayesopt.space import Objective, Space, Variable, grid, labelled
 from toolkit.bayesopt.virtual import Tries, random_baseline, virtual_experiments, wilson_interval
 
 __all__ = [
-    "Campaign", "Objective", "Prior", "Proposal", "Round", "Space", "Tries", "Turn", "Variable", "beginning", "duel", "grid",
-    "labelled", "proposing", "random_baseline", "rounds", "virtual_experiments", "wilson_interval",
+    "Box", "Campaign", "Objective", "Prior", "Proposal", "Range", "Round", "Search", "Space", "Trial", "Tries", "Turn",
+    "Variable", "beginning", "duel", "grid", "labelled", "proposing", "random_baseline", "rounds", "virtual_experiments", "wilson_interval",
 ]  # fmt: skip

@@ -159,9 +159,40 @@ def _convolutions(channels: Sequence[int]) -> list[nn.Module]:
 
 def _transposed(channels: Sequence[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in zip(channels[:-2], channels[1:-1], strict=True):
         layers += [nn.ConvTranspose3d(before, after, KERNEL, STRIDE, PADDING), nn.ReLU()]
-    return layers[:-1]  # the sigmoid is in the loss, which is exact for large logits
+    return [*layers, ToOneChannel(channels[-2])]  # the sigmoid is in the loss, which is exact for large logits
+
+
+class ToOneChannel(nn.ConvTranspose3d):
+    """The last transposed convolution, to one channel, as a convolution: the same weights and numbers in half the time.
+
+    Along an axis the outputs 2i take the inputs i - 1 and i, the outputs 2i + 1 the inputs i and i + 1, each with two of the
+    four weights. So eight kernels of 2³ give all outputs, one for each choice of even and odd, and they are woven together.
+
+    Args:
+        channels: of the input.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__(channels, 1, KERNEL, STRIDE, PADDING)
+
+    def forward(self, maps: Tensor, output_size: None = None) -> Tensor:
+        """From `(b, c, s, s, s)` to `(b, 1, 2s, 2s, 2s)`."""
+        taps = self.weight.new_tensor([3, 1, 2, 0], dtype=torch.long)  # of even outputs, of odd ones
+        kernels = self.weight[:, 0][:, taps][:, :, taps][:, :, :, taps]
+        kernels = kernels.unflatten(3, (2, 2)).unflatten(2, (2, 2)).unflatten(1, (2, 2))
+        kernels = kernels.permute(1, 3, 5, 0, 2, 4, 6).reshape(8, self.in_channels, 2, 2, 2)
+        found = functional.conv3d(maps, kernels.contiguous(), self.bias.expand(8), padding=1)
+        edge = maps.shape[-1]
+        corners = [
+            found[:, 4 * i + 2 * j + k, i : i + edge, j : j + edge, k : k + edge]
+            for i in (0, 1)
+            for j in (0, 1)
+            for k in (0, 1)
+        ]
+        woven = torch.stack(corners, -1).unflatten(-1, (2, 2, 2)).permute(0, 1, 4, 2, 5, 3, 6)
+        return woven.reshape(len(maps), 1, 2 * edge, 2 * edge, 2 * edge)
 
 
 class NegativeBound:
