@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "spectra": METHOD,
 }
 MAY_IMPORT["studies"] = set(MAY_IMPORT) - {"", "figures"}
+MAY_IMPORT["exercises"] = set(MAY_IMPORT) - {"", "figures"}
 MAY_IMPORT["panels"] = set(MAY_IMPORT)
 FRONT_END = {"ipywidgets", "IPython", "anywidget", "k3d"}
 DRAWING = {"numpy", "matplotlib", "seaborn"}

@@ -16,6 +16,7 @@ Zhao, section 4.1: design of experiments               `bayesopt`
 Zhao, section 4.3: mass spectra of surfaces            `spectra`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
+Every lesson's exercises, which check themselves       `exercises`
 Every picture                                          `figures`
 What runs on this machine                              `doctor`
 Every notebook's panel                                 `panels`
@@ -30,8 +31,8 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "bayesopt", "datasets", "doctor", "figures", "landscapes", "learning", "network_ideas", "networks", "optim", "panels",
-    "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training",
+    "bayesopt", "datasets", "doctor", "exercises", "figures", "landscapes", "learning", "network_ideas", "networks", "optim",
+    "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training",
     "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
