@@ -32,8 +32,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "bayesopt", "datasets", "doctor", "exercises", "figures", "landscapes", "learning", "network_ideas", "networks", "optim",
-    "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep", "training",
-    "workflow",
+    "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep",
+    "training", "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
