@@ -7,6 +7,7 @@ from toolkit.panels.duel import DuelPanel
 from toolkit.panels.gallery import GalleryPanel
 from toolkit.panels.landscape import LandscapePanel
 from toolkit.panels.maps import MapPanel
+from toolkit.panels.membrane import MembranePanel
 from toolkit.panels.models import ModelPanel
 from toolkit.panels.morphnet import MorphNetPanel
 from toolkit.panels.network_ideas import NetworkIdeaPanel
@@ -19,8 +20,10 @@ from toolkit.panels.study import StudyPanel
 from toolkit.panels.surgeon import OperationPanel, SurgeonPanel
 from toolkit.panels.survival import CoxPanel
 from toolkit.panels.survival_metrics import MetricPanel
+from toolkit.panels.tortuosity import TortuosityPanel
 
 __all__ = [
+    "MembranePanel", "TortuosityPanel",
     "CampaignPanel", "DuelPanel", "StrategyPanel",
     "ConvolutionPanel", "DepthPanel", "GalleryPanel",
     "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
