@@ -137,6 +137,14 @@ def test_the_number_of_atoms_does_not_change_the_path():
         assert abs(a.penalty - b.penalty) <= 1e-3 * a.penalty
 
 
+def test_a_step_that_diverges_is_taken_again_more_slowly():
+    run = path(small(140), **QUICK | {"learning_rate": 1e3})
+    steps = [step for _, step in zip(range(4), run, strict=False)]
+    assert all((step.train_loss < lassonet.OUT_OF_BOUNDS).all() for step in steps)
+    assert steps[-1].learning_rate < 1e3
+    assert run.weights.isfinite().all()
+
+
 def test_at_most_and_its_refusal(walked):
     step = walked.at_most(4, 1)
     assert step.features[1] <= 4 < walked.steps[step.number - 1].features[1]

@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ from toolkit.training import choose_device, shuffled
 from toolkit.training.settings import whole
 
 PENALTIES = ("lassonet", "group", "adaptive")
+OUT_OF_BOUNDS = 4.0  # a loss that many times that of the best constant: the rate was too large
+MOST_HALVINGS = 20
 START = 1e-3  # of the penalty at which the empty network is stationary
 
 
@@ -43,6 +45,7 @@ class Step:
         train_loss: at the end of the step, `(k,)`, in units of `data.unit` squared.
         validation_loss: likewise.
         validation_rmse: `(k,)` [meV/atom].
+        learning_rate: at the start of the step.
         seconds: since the start.
     """
 
@@ -53,6 +56,7 @@ class Step:
     train_loss: np.ndarray
     validation_loss: np.ndarray
     validation_rmse: np.ndarray
+    learning_rate: float
     seconds: float
 
     @property
@@ -102,7 +106,7 @@ def path(
         dense_epochs: of the training without penalty.
         dense_learning_rate: of Adam there.
         epochs: at each penalty.
-        learning_rate: at the start of each step of the path.
+        learning_rate: at the start of each step of the path; halved for good where a step diverges.
         momentum: of these.
         batch_size: frames per step.
         growth: factor from one penalty to the next, above 1.
@@ -162,10 +166,11 @@ class Path(Iterator[Step]):
         value = self._next_penalty()
         if value == 0:
             self._train(AdamRule(), self.dense_epochs, cosine(self.dense_learning_rate, self.dense_epochs))
+            step = self._step(value)
         else:
-            self._train(SGDRule(), self.epochs, cosine(self.learning_rate, self.epochs), value)
+            step = self._walked(value)
         self.seconds += time.perf_counter() - started
-        step = self._step(value)
+        step = replace(step, seconds=self.seconds)
         self.steps.append(step)
         return step
 
@@ -196,7 +201,7 @@ class Path(Iterator[Step]):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on from the last step, a copy."""
-        names = ("weights", "_weighting", "_epochs_done", "seconds", "start", "steps", "seeds")
+        names = ("weights", "_weighting", "_epochs_done", "seconds", "start", "steps", "seeds", "learning_rate")
         return copy.deepcopy({name: getattr(self, name) for name in names})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -224,6 +229,18 @@ class Path(Iterator[Step]):
                 self.start = START * self._stationary()
             return float(self.start)
         return self.steps[-1].penalty * self.growth
+
+    def _walked(self, penalty: float) -> Step:
+        """A step of the path; where it leads out of all bounds it is taken again with half the rate, which then stays."""
+        before = self.weights.clone()
+        for _ in range(MOST_HALVINGS):
+            self._train(SGDRule(), self.epochs, cosine(self.learning_rate, self.epochs), penalty)
+            step = self._step(penalty)
+            if (step.train_loss <= OUT_OF_BOUNDS).all():
+                break
+            self.weights.copy_(before)
+            self.learning_rate /= 2
+        return step
 
     def _stationary(self) -> float:
         """The penalty at which these networks, emptied of their functions, would stay empty; the largest among the members."""
@@ -282,7 +299,7 @@ class Path(Iterator[Step]):
         strength = self._strength().cpu().numpy().copy()
         return Step(
             len(self.steps), penalty, strength > 0, strength, losses["train"], losses["validation"],
-            self.data.millielectronvolts(losses["validation"]), self.seconds,
+            self.data.millielectronvolts(losses["validation"]), self.learning_rate, self.seconds,
         )  # fmt: skip
 
 
