@@ -21,6 +21,9 @@ MOST = {  # what a panel may do in a run of these tests
     "epochs": 2, "steps": 60, "repeats": 3, "iterations": 2, "values": 3, "folds": 2, "samples": 60,
     "n_estimators": 8, "most": 3, "blocks": 2,
 }  # fmt: skip
+MOST_OF = {  # and what some may do whose steps cost more: a fit of a Gaussian process, a whole network
+    "CampaignPanel": {"batch": 3}, "DuelPanel": {"steps": 3}, "StudyPanel": {"masses": 3, "frictions": 3},
+}  # fmt: skip
 every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PANELS))
 
 
@@ -43,7 +46,7 @@ def nothing_logged(caplog):
 
 def small(panel_type):
     panel = panel_type()
-    for name, most in MOST.items():
+    for name, most in (MOST | MOST_OF.get(panel_type.__name__, {})).items():
         if name in panel.controls:
             panel.controls[name].max = most
     return panel
