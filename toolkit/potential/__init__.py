@@ -11,6 +11,8 @@
 `scaling`, `network`   preconditioning of the descriptors; one network for every atom of a species, energies summed
 `potential`            both together: energies, forces, stress, and committees; `calculator` gives them to ASE
 `learning`             from frames to `training.fit`: energies, energies and forces, errors in meV/atom
+`fitting`              the document's training on energies, epoch by epoch, with what it predicts meanwhile
+`distributions`        which distances and angles the frames hold
 `n2p2`                 files of n2p2 and RuNNer, read and written
 =====================  =============================================================================================
 """

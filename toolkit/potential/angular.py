@@ -126,8 +126,8 @@ def raised(base: Tensor, exponents: Sequence[float]) -> dict[float, Tensor]:
 def _paired(values: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Combine values of all pairs of neighbours, `(..., n)` to `(..., n (n - 1) / 2)`.
 
-    First come those next to each other in the table, then those next but one, and so on. In this order the values are slices; to
-    gather them one by one takes longer than all that is computed of them.
+    First come those next to each other in the table, then those next but one, and so on. In this order the values are slices;
+    to gather them one by one takes longer than all that is computed of them.
     """
     n = values.shape[-1]
     return torch.cat([combine(values[..., : n - step], values[..., step:]) for step in range(1, n)], -1)
