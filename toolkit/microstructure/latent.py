@@ -5,6 +5,7 @@ Shapes: `n` structures, `l` latent dimensions, `c` components.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +120,31 @@ def shares_of_variance(scores: Any, values: Sequence[Any]) -> np.ndarray:
         groups = [away[values == group] for group in np.unique(values)]
         explained = sum(len(group) * np.square(group.mean(0)) for group in groups)
     return explained / np.where(total > 0, total, 1.0)
+
+
+def branches(scores: Any, directions: Sequence[str], names: Sequence[str] = ("x", "y", "z")) -> dict[tuple[str, str], float]:
+    """Angles between the branches of the scatter in two components, about 120 degrees in the document (section 4.2.2).
+
+    A branch leads from the mean of all structures to the mean of those stretched in one direction.
+
+    Args:
+        scores: in two components, `(n, 2)`.
+        directions: of the structures, `(n,)`.
+        names: of the branches.
+
+    Returns:
+        Pair of names to the angle between them [degrees].
+
+    >>> branches([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], ["x", "y", "z"])[("x", "y")]
+    90.0
+    """
+    scores, directions = _rows("scores", scores, 2), np.asarray(directions)
+    means = {name: scores[directions == name].mean(0) - scores.mean(0) for name in names}
+    angles = {}
+    for first, second in itertools.combinations(names, 2):
+        a, b = means[first], means[second]
+        angles[first, second] = float(np.degrees(np.arccos(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))))
+    return angles
 
 
 def nearest(known: Any, unknown: Any, *, k: int = 1) -> np.ndarray:

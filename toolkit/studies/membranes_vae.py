@@ -347,6 +347,30 @@ def results(path: str | Path) -> Results:
     )  # fmt: skip
 
 
+def _described(table: pd.DataFrame) -> pd.DataFrame:
+    """With the axes along which each structure is stretched, and how much."""
+    factors = table[[f"stretch_{axis}" for axis in structures.AXES]].to_numpy()
+    named = [
+        "".join(axis for axis, factor in zip(structures.AXES, row, strict=True) if factor < 1) or "none" for row in factors
+    ]
+    return table.assign(direction=named, intensity=factors.min(1))
+
+
+def demonstration(*, size: int = 16, n: int = 12) -> tuple[VAE, Results]:
+    """A small network with random weights and a few structures, to try a panel without any file.
+
+    >>> demonstration(n=3)[1].latents.shape
+    (3, 8)
+    """
+    model = VAE(size, latent=8, hidden=32, share=MATERIAL, seed=0).eval()
+    some = structures.random_recipes(n, points=(4, 8), radius=targets()["A"].radius, seed=1)
+    volumes = structures.shares(some, size=size, finer=FINER)
+    table = pd.DataFrame([_row("train", *pair) for pair in zip(some, volumes, strict=True)])
+    return model, Results(
+        latent_means(model, volumes).double().numpy(), _described(table), pd.DataFrame(), {}, [], [], "random weights"
+    )
+
+
 def directions_found(found: Results, *, split: str = "test", components: int | None = None, k: int = 1) -> pd.DataFrame:
     """Direction and porosity of structures that the network has not seen, by their nearest neighbour in the training part.
 
