@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from toolkit import datasets
-from toolkit.datasets import patients
+from toolkit.datasets import aluminium, frames, patients
 from toolkit.datasets.patients import simulate
 from toolkit.panels.controls import choice, several, slider, whole_slider
 from toolkit.panels.panel import Panel
@@ -23,6 +23,12 @@ def few_patients(clinics, **settings) -> patients.Cohort:
     return simulate(
         [replace(clinic, patients=min(clinic.patients, 60), slides=1.0) for clinic in clinics], **settings | {"size": (16, 16)}
     )
+
+
+def few_cells() -> frames.Frames:
+    """Twelve cells of aluminium with 32 atoms, solid and liquid."""
+    scale = aluminium.Scale(("300K", "950K"), repeat=2, trajectories=3, frames=2, stride=2, settling=4, melting=8)
+    return aluminium.emt(scale, keep=False)
 
 
 def timeless(records):

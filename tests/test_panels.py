@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
-from small_panels import few_digits, few_patients
+from small_panels import few_cells, few_digits, few_patients
 
 from toolkit import datasets, panels
-from toolkit.datasets import patients
+from toolkit.datasets import aluminium, patients
 
 PANELS = {name: getattr(panels, name) for name in panels.__all__}
 MOST = {  # what a panel may do in a run of these tests
@@ -29,11 +29,12 @@ every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PA
 
 @pytest.fixture(scope="module", autouse=True)
 def few_images():
-    """Whatever data set is chosen, it is 120 digits; whatever clinics are simulated, they have 60 patients."""
-    data = few_digits()
+    """Whatever data set is chosen, it is 120 digits; whatever is simulated, it is a little of it."""
+    data, cells = few_digits(), few_cells()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda name: data)
         patch.setattr(patients, "simulate", few_patients)
+        patch.setattr(aluminium, "emt", lambda scale="classroom", **settings: cells)
         yield
 
 
