@@ -126,7 +126,7 @@ class Scale:
 
 SCALES = {
     "classroom": Scale(FEW, repeat=2, trajectories=3, frames=10, stride=5, settling=40, melting=40),
-    "laptop": Scale(FEW, repeat=3, trajectories=5, frames=20, stride=8, settling=100, melting=100),
+    "laptop": Scale(FEW, repeat=3, trajectories=5, frames=10, stride=8, settling=60, melting=60),
     "published": Scale(),
 }
 
@@ -145,7 +145,7 @@ def emt(
     the first frame is taken. Energies are relative to the EMT crystal at rest.
 
     Args:
-        scale: a name in `SCALES` or a `Scale`; "classroom" has 300 frames of 32 atoms, "laptop" 1,000 of 108, "published" the
+        scale: a name in `SCALES` or a `Scale`; "classroom" has 300 frames of 32 atoms, "laptop" 500 of 108, "published" the
             document's 4,200 of 256.
         seed: of the runs.
         folder: in which runs are kept; None takes the download cache.
