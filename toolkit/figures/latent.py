@@ -22,7 +22,7 @@ STRATEGIES = {
     "random encoder": colours.PURPLE,
     "mean": colours.GREY,
 }
-SIDE, GAP = 122, 18  # pixels of a slice, and of what is between slices
+SIDE, GAP = 110, 18  # pixels of a slice, and of what is between slices
 LEVELS = 5
 
 
@@ -98,7 +98,7 @@ def slices_plot(volumes: Sequence[tuple[str, np.ndarray]]) -> str:
     """Up to four slices with titles, dark where there is material."""
     parts = []
     for number, (title, one) in enumerate(volumes):
-        left, top = 8 + number % 2 * (SIDE + GAP + 8), 16 + number // 2 * (SIDE + GAP)
+        left, top = 8 + number % 2 * (SIDE + GAP + 14), 16 + number // 2 * (SIDE + GAP)
         parts.append(f'<text x="{left}" y="{top - 4}" font-size="10" font-weight="600">{escape(title)}</text>')
         parts.append(layers.picture(painted(one), (left, top, SIDE, SIDE)))
     return layers.svg("".join(parts))

@@ -8,7 +8,9 @@ from toolkit.panels.descent import DescentPanel
 from toolkit.panels.duel import DuelPanel
 from toolkit.panels.fitting import FittingPanel
 from toolkit.panels.gallery import GalleryPanel
+from toolkit.panels.inverse import InversePanel
 from toolkit.panels.landscape import LandscapePanel
+from toolkit.panels.latent import LatentPanel
 from toolkit.panels.maps import MapPanel
 from toolkit.panels.membrane import MembranePanel
 from toolkit.panels.models import ModelPanel
@@ -28,7 +30,7 @@ from toolkit.panels.symmetry import SymmetryPanel
 from toolkit.panels.tortuosity import TortuosityPanel
 
 __all__ = [
-    "MembranePanel", "TortuosityPanel",
+    "InversePanel", "LatentPanel", "MembranePanel", "TortuosityPanel",
     "CampaignPanel", "DuelPanel", "StrategyPanel",
     "PotentialPanel", "SymmetryPanel",
     "BackpropagationPanel", "ConvolutionPanel", "DepthPanel", "DescentPanel", "FittingPanel", "GalleryPanel",

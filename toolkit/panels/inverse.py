@@ -22,6 +22,12 @@ from toolkit.studies import membranes_vae
 
 VARIABLES = ("Voronoi points n", "radius r [cells]", "stretch along x", "stretch along y", "stretch along z")
 OTHER_SEED = 1
+DARKER = 3.0
+
+
+def _seen_through(volume: torch.Tensor, axis: int) -> np.ndarray:
+    """Shares of material along lines of sight, made darker."""
+    return (DARKER * volume.float().mean(axis) / 255).clamp(max=1).numpy()
 
 
 class InversePanel(Panel):
@@ -68,7 +74,7 @@ class InversePanel(Panel):
                 "search_seed": whole_slider("seed of the search", 0, 0, 99),
             },
             "view": {
-                "axis": choice("slices across", structures.AXES),
+                "axis": choice("seen along", structures.AXES),
                 "position": slider("slices at (share)", 0.5, 0.0, 1.0, 0.05),
             },
         }
@@ -134,7 +140,9 @@ class InversePanel(Panel):
             recipe = inverse.recipe_of(records[-1].best_point, seed=self._seed(settings))
             volumes[f"best of {len(records)}"] = self._volume(recipe)
         place, axis = round(settings["position"] * (self.model.size - 1)), structures.AXES.index(settings["axis"])
-        return [(name, volume.select(axis, place).numpy() / 255) for name, volume in volumes.items()]
+        slices = [(name, volume.select(axis, place).numpy() / 255) for name, volume in volumes.items()]
+        through = [(f"{name}, seen through", _seen_through(volume, axis)) for name, volume in volumes.items()]
+        return slices + through if records else [slices[0], through[0]]
 
     def _note(self, settings: Mapping[str, Any]) -> str:
         weights = "random weights" if self.file is None else Path(self.file).name

@@ -67,7 +67,6 @@ class LatentPanel(Panel):
         else:
             self.model, self.found = membranes_vae.network(network), membranes_vae.results(results)
         self._structures: dict[int, torch.Tensor] = {}
-        self._pointing = False
         super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
@@ -110,10 +109,8 @@ class LatentPanel(Panel):
 
     def pointed(self, position: list[float]) -> None:
         """Choose the structure nearest to a click."""
-        points = self._plane(self.settings)
-        across, up = layers.scales([layers.margins(column) for column in self._shown_in_plane(self.settings)])
-        away = np.hypot(across(points[:, 0]) - position[0], up(points[:, 1]) - position[1])
-        self.controls["chosen"].value = int(away.argmin())
+        across, up = self._pixels(self.settings)
+        self.controls["chosen"].value = int(np.hypot(across - position[0], up - position[1]).argmin())
 
     def draw(self, records: list[Place]) -> str:
         """The scatter with the chosen structure and the decoded place, four slices, explained variance."""
@@ -169,9 +166,11 @@ class LatentPanel(Panel):
     def _plane(self, settings: Mapping[str, Any]) -> np.ndarray:
         return self._scores(settings)[:, [settings["across"] - 1, settings["up"] - 1]]
 
-    def _shown_in_plane(self, settings: Mapping[str, Any]) -> list[np.ndarray]:
-        """Everything that the limits of the scatter make room for, by axis."""
-        return [np.append(*pair) for pair in zip(self._plane(settings).T, self._here(settings), strict=True)]
+    def _pixels(self, settings: Mapping[str, Any]) -> list[np.ndarray]:
+        """Where the structures lie in the scatter, whose limits make room for the decoded place as well."""
+        columns = self._plane(settings).T
+        shown = [np.append(*pair) for pair in zip(columns, self._here(settings), strict=True)]
+        return [scale(column) for scale, column in zip(layers.scales(list(map(layers.margins, shown))), columns, strict=True)]
 
     def _point(self, settings: Mapping[str, Any], coordinate: float) -> np.ndarray:
         parts, number = self.found.components, settings["component"] - 1

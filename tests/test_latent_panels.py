@@ -1,0 +1,148 @@
+"""The panels of lesson 13 without a browser: what they show, what they choose, the code they give, replay, refusals."""
+
+import re
+
+import numpy as np
+import pytest
+
+from toolkit.microstructure import inverse
+from toolkit.microstructure.generator import Recipe
+from toolkit.panels import InversePanel, LatentPanel
+from toolkit.studies import membranes_vae
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A network and its results, as small as they come, written as the study writes them."""
+    folder = tmp_path_factory.mktemp("study")
+    model, found = membranes_vae.demonstration()
+    membranes_vae.save_network(folder / "network.npz", model, [], seed=0, epochs=0)
+    rows = found.structures.drop(columns=["direction", "intensity"]).to_dict("records")
+    part = {"latents": found.latents, "structures": rows, "reconstruction": [], "strangers": {}}
+    membranes_vae.recordings.save_state(folder / "latent.npz", part)
+    membranes_vae.merge(folder, folder / "results.npz")
+    return folder / "network.npz", folder / "results.npz"
+
+
+def pictures(panel):
+    return re.findall(r"base64,([^\"]+)", panel.frame.value)
+
+
+def test_the_latent_panel_reads_the_files_of_the_study(files):
+    panel, own = LatentPanel(*files), LatentPanel()
+    assert panel.found.structures.equals(own.found.structures)
+    assert "random weights" in own.frame.value and "recorded on" in panel.frame.value
+    np.testing.assert_allclose(panel.found.latents, own.found.latents)
+
+
+def test_a_walk_goes_from_end_to_end_and_moves_the_decoded_place():
+    panel = LatentPanel(steps=5, component=2).run()
+    assert [record.coordinate for record in panel.records] == [-3, -1.5, 0, 1.5, 3]
+    assert {record.component for record in panel.records} == {2}
+    porosities = [record.porosity for record in panel.records]
+    assert len(set(porosities)) == 5 and all(0 < one < 1 for one in porosities)
+
+
+def test_the_decoded_place_follows_the_sliders():
+    panel = LatentPanel()
+    before = pictures(panel)
+    panel.controls["coordinate"].value = 3.0
+    after = pictures(panel)
+    assert before[:2] == after[:2] and before[3] == after[3]  # structure, reconstruction and mean stay
+    scores = panel.found.components.scores(panel._point(panel.settings, 3.0)[None])[0]
+    np.testing.assert_allclose(scores[0], 3 * panel.found.components.variance[0] ** 0.5)
+    np.testing.assert_allclose(scores[1:], 0, atol=1e-12)
+    panel.controls["start"].value = "chosen structure"
+    panel.controls["coordinate"].value = 0.0
+    assert pictures(panel)[2] == pictures(panel)[1]  # nothing moved: its reconstruction
+
+
+def test_a_click_chooses_the_nearest_structure():
+    panel = LatentPanel()
+    for number in (7, 2):
+        points = re.findall(r"M(\d+) (\d+)h0", panel.frame.value)
+        assert len(points) == 12
+        across, up = panel._pixels(panel.settings)
+        panel.pointed([float(across[number]) + 1, float(up[number]) - 1])
+        assert panel.controls["chosen"].value == number
+        assert f"structure {number}:" in panel.frame.value
+
+
+@pytest.mark.parametrize("colour", ["direction", "porosity", "intensity", "points"])
+def test_every_quantity_colours_every_structure(colour):
+    panel = LatentPanel(colour=colour)
+    assert panel.frame.value.count("h0") == 12
+
+
+def test_the_code_of_the_latent_panel_gives_the_same_place(files, capsys):
+    panel = LatentPanel(*files, start="chosen structure", chosen=3, component=2, coordinate=1.5)
+    exec(panel.code(), {})
+    expected = 1 - float(panel._decoded(panel.settings, 1.5).mean())
+    assert float(capsys.readouterr().out) == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_file_without_the_other_is_refused(files):
+    with pytest.raises(ValueError, match="both"):
+        LatentPanel(files[0])
+
+
+def test_a_file_of_another_kind_is_refused(files):
+    with pytest.raises(ValueError, match="does not hold a network"):
+        membranes_vae.network(files[1])
+    with pytest.raises(ValueError, match="does not hold results"):
+        membranes_vae.results(files[0])
+
+
+# The search -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_inverse_panel_is_the_search_of_the_library(files):
+    panel = InversePanel(files[0], initial=4, iterations=3, target="B", search_seed=2).run()
+    recipe = membranes_vae.targets()["B"]
+    goal = inverse.shares([recipe], size=panel.model.size)
+    search = inverse.recover(
+        panel.model, goal, seed=recipe.seed, box=inverse.ranges(0.1), initial=4, iterations=3, search_seed=2, acquisition="ucb"
+    )
+    assert list(search) == panel.records
+
+
+def test_target_and_best_are_shown_with_their_recipes():
+    panel = InversePanel(initial=4, iterations=1)
+    assert len(pictures(panel)) == 2 and "press Run" in panel.frame.value
+    panel.run()
+    assert len(pictures(panel)) == 4 and "best of 5" in panel.frame.value
+    assert f"{panel.records[-1].best_point[1]:.4g}" in panel.frame.value
+    assert "least" in panel.status_line.value
+
+
+def test_another_seed_is_another_structure():
+    own, other = (InversePanel(initial=3, iterations=0, seed=seed).run() for seed in (0, 1))
+    assert [trial.point for trial in own.records] == [trial.point for trial in other.records]
+    assert [trial.value for trial in own.records] != [trial.value for trial in other.records]
+    assert "another seed" in other.frame.value
+
+
+def test_an_own_target_comes_first():
+    recipe = Recipe(7, (1.0, 1.0, 0.8), 8.0, seed=4)
+    panel = InversePanel(target=recipe, initial=2, iterations=0)
+    assert panel.settings["target"] == "own"
+    assert "0.8" in panel.frame.value
+    assert repr(recipe) in panel.code()
+    panel.run()
+
+
+def test_the_code_of_the_inverse_panel_gives_the_same_numbers(capsys):
+    panel = InversePanel(initial=3, iterations=2, target="D").run()
+    exec(panel.code(), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{trial.number} {trial.best} {trial.best_point}" for trial in panel.records]
+
+
+@pytest.mark.parametrize("panel_type, settings", [(InversePanel, {"initial": 3, "iterations": 1}), (LatentPanel, {"steps": 3})])
+def test_a_run_is_saved_and_shown_again(panel_type, settings, tmp_path):
+    panel = panel_type(**settings).run()
+    panel.save(tmp_path / "run.npz")
+    again = panel_type()
+    again.replay(tmp_path / "run.npz")
+    assert again.records == panel.records
+    assert pictures(again) == pictures(panel)
