@@ -117,13 +117,11 @@ def _spread(coarse: Tensor, fine: Tensor) -> None:
 
 def _inverse_matrix(level: Lattice) -> Tensor:
     """A⁻¹ of a small lattice as dense matrices `(b, c / b, c / b)`, 0 where nothing conducts."""
-    count = level.rows(level.diagonal).shape[1]
-    unit = torch.eye(count, dtype=level.diagonal.dtype, device=level.diagonal.device)
-    columns = []
-    for column in unit:
-        field = column.repeat(level.shape[0]) * (level.diagonal > 0)
-        columns.append(level.rows(level.apply(field, torch.empty_like(field))).clone())
-    matrix = torch.stack(columns, 2).double()
-    empty = (level.rows(level.diagonal) == 0).double()
-    inverse = torch.linalg.inv(matrix + torch.diag_embed(empty)) - torch.diag_embed(empty)
-    return inverse.to(level.diagonal.dtype)
+    diagonal = level.rows(level.diagonal).double()
+    empty = torch.diag_embed((diagonal == 0).double())
+    matrix = torch.diag_embed(diagonal) + empty
+    for step, link in zip(level.steps, level.each_link(), strict=True):
+        values = level.rows(link)[:, :-step].double()
+        matrix.diagonal(step, 1, 2).sub_(values)
+        matrix.diagonal(-step, 1, 2).sub_(values)
+    return (torch.linalg.inv(matrix) - empty).to(level.diagonal.dtype)

@@ -24,7 +24,7 @@ from toolkit.microstructure.flow import BOUNDARIES, PRECONDITIONERS, Flow
 from toolkit.microstructure.memory import check_memory
 
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
-VOXELS_AT_ONCE = {"cpu": 2**21, "cuda": 2**27}  # of the volumes solved together; more would leave the cache of a core
+VOXELS_AT_ONCE = {"cpu": 2**19, "cuda": 2**27}  # of the volumes solved together; more would leave the cache of a core
 NUMBERS_PER_VOXEL = 11  # held during a solution, coarse grids and what is needed for a moment included
 
 
@@ -186,7 +186,7 @@ def _solved(
 
 def _parts(volumes: np.ndarray, axes: Sequence[int], device: str | torch.device) -> Iterator[list[tuple[int, int]]]:
     """Volumes and axes that are solved together: of one shape, and not too many."""
-    most = max(VOXELS_AT_ONCE.get(torch.device(device).type, 2**21) // volumes[0].size, 1)
+    most = max(VOXELS_AT_ONCE.get(torch.device(device).type, 2**19) // volumes[0].size, 1)
     shapes: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     for number in range(len(volumes)):
         for axis in axes:
@@ -277,7 +277,7 @@ def _check_choices(boundary: str, preconditioner: str, precision: str, tolerance
 
 
 def _check_size(volumes: np.ndarray, dtype: torch.dtype, device: str | torch.device) -> None:
-    together = max(volumes[0].size, min(volumes.size, VOXELS_AT_ONCE.get(torch.device(device).type, 2**21)))
+    together = max(volumes[0].size, min(volumes.size, VOXELS_AT_ONCE.get(torch.device(device).type, 2**19)))
     needed = together * NUMBERS_PER_VOXEL * dtype.itemsize
     check_memory(needed, device, f"the equations of {together:,} voxels")
 
