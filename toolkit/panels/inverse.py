@@ -37,7 +37,7 @@ class InversePanel(Panel):
 
     Args:
         network: file of a trained network.
-        target: an own recipe to be found; it lies in the ranges of `inverse.ranges` for a tenth of the document's volume.
+        own: a recipe of your own to be found; it lies in the ranges of `inverse.ranges` for a tenth of the document's volume.
         values: control name to first value.
 
     >>> panel = InversePanel(initial=3, iterations=2)
@@ -48,10 +48,10 @@ class InversePanel(Panel):
     title = "Recipe of a membrane"
     record_type = Trial
 
-    def __init__(self, network: str | Path | None = None, target: Recipe | None = None, **values: Any):
+    def __init__(self, network: str | Path | None = None, own: Recipe | None = None, **values: Any):
         self.file = None if network is None else str(network)
         self.model = membranes_vae.demonstration(n=1)[0] if network is None else membranes_vae.network(network)
-        self.targets = membranes_vae.targets() | ({} if target is None else {"own": target})
+        self.targets = membranes_vae.targets() | ({} if own is None else {"own": own})
         self._built: dict[Recipe, torch.Tensor] = {}
         super().__init__(**values)
 

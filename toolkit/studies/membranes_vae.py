@@ -342,7 +342,7 @@ def results(path: str | Path) -> Results:
     table["intensity"] = factors.min(1)
     origin = recordings.Recording("", {}, state["provenance"], []).origin
     return Results(
-        state["latents"].double().numpy(), table, pd.DataFrame(state["reconstruction"]), state["strangers"],
+        torch.as_tensor(state["latents"]).double().numpy(), table, pd.DataFrame(state["reconstruction"]), state["strangers"],
         [inverse.Recovered(**one) for one in state["search"]], [transfer.Outcome(**one) for one in state["transfer"]], origin,
     )  # fmt: skip
 
