@@ -420,7 +420,7 @@ def test_the_ball_lies_where_the_scales_of_the_map_say(name):
 
 def test_contours_are_lines_of_equal_loss():
     landscape = landscapes.LANDSCAPES["bowl"]
-    lines = ball_figures._contours(landscape.value, landscape.limits)
+    lines = ball_figures.contours(landscape.value, landscape.limits)
     assert len({line.label for line in lines}) == ball_figures.LEVELS
     for line in lines:
         loss = landscape.value(np.stack([line.x, line.y], axis=-1))

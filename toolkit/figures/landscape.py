@@ -58,7 +58,7 @@ def _map(landscape: Any, weights: np.ndarray, braked: int) -> str:
         )  # fmt: skip
     ball = (weights[-1, 0], weights[-1, 1], frame.TEXT, "the ball")
     return frame.plot(
-        [*_contours(landscape.value, landscape.limits), *_two_colours(weights[:, 0], weights[:, 1], braked)],
+        [*contours(landscape.value, landscape.limits), *_two_colours(weights[:, 0], weights[:, 1], braked)],
         title="landscape from above", x_label="weight x", y_label="weight y", size=SIZE, points=[ball],
         x_limits=landscape.limits[0], y_limits=landscape.limits[1],
     )  # fmt: skip
@@ -98,14 +98,14 @@ def _height(loss: np.ndarray) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=16)
-def _contours(value: Any, limits: tuple) -> tuple[frame.Line, ...]:
+def contours(value: Any, limits: tuple) -> tuple[frame.Line, ...]:
     """Lines of equal loss, closer together near the minima."""
     x, y = (np.linspace(low, high, POINTS) for low, high in limits)
     loss = value(np.stack(np.meshgrid(x, y), axis=-1))
     levels = loss.min() + np.ptp(loss) * np.linspace(0, 1, LEVELS + 2)[1:-1] ** 2
-    contours = Figure().add_subplot().contour(x, y, loss, levels)
+    drawn = Figure().add_subplot().contour(x, y, loss, levels)
     return tuple(
         frame.Line(piece[:, 0], piece[:, 1], f"loss {level:.3g}", colours.GREY, width=0.7)
-        for level, pieces in zip(levels, contours.allsegs, strict=True)
+        for level, pieces in zip(levels, drawn.allsegs, strict=True)
         for piece in pieces
     )

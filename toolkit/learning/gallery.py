@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import pandas as pd
 import torch
 
 from toolkit import published
-from toolkit.datasets import Augment, Dataset
+from toolkit.datasets import Augment, Dataset, images
+from toolkit.datasets.catalogue import CARDS
 from toolkit.datasets.dataset import SPLITS
 
 PRINTED = {  # name of the loader: name in the document's Table 2.4
@@ -85,15 +87,15 @@ def pages(
 
 
 def _pages(data, split, label, each, look, seed) -> Iterator[Page]:
-    images, labels = getattr(data, split)
+    pictures, labels = getattr(data, split)
     rows = torch.arange(len(labels)) if label is None else (labels == label).nonzero()[:, 0]
     counts = torch.bincount(labels, minlength=data.n_classes).numpy()
-    mean = _colours(_mean(images, rows)[None], data)[0]
+    mean = _colours(_mean(pictures, rows)[None], data)[0]
     order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     parts = order.split(each) if len(order) else ()
     augment = Augment(shift=0.2, flip=True)
     for number, part in enumerate(parts, start=1):
-        shown = images[part]
+        shown = pictures[part]
         if look == "augmented":
             shown = augment(shown, torch.Generator().manual_seed(seed + number))
         yield Page(
@@ -105,6 +107,24 @@ def _pages(data, split, label, each, look, seed) -> Iterator[Page]:
 def normalised_levels(data: Dataset, images: torch.Tensor) -> torch.Tensor:
     """Normalised images `(n, c, h, w)` as levels 0 .. 255: -2 deviations are black, 2 and more are white."""
     return ((data.normalise(images) + 2) / 4).clamp(0, 1).mul(255).to(torch.uint8)
+
+
+def overview() -> pd.DataFrame:
+    """The sets of Table 2.4: what is printed of each, and what its origin says; `here` where it needs no download.
+
+    >>> overview().loc["SmallNORB", ["classes printed", "classes"]].tolist()
+    [50, 5]
+    """
+    table = published.table("burghoff_table_2_4_datasets").set_index("dataset")
+    rows = {}
+    for name, title in PRINTED.items():
+        card, printed = CARDS[name], table.loc[title]
+        rows[title] = {
+            "images printed": int(printed["n_total"]), "images": sum(card.counts),
+            "classes printed": int(printed["classes"]), "classes": len(card.classes),
+            "pixels": int(printed["size_px"]), "licence": card.licence, "here": images.available(name),
+        }  # fmt: skip
+    return pd.DataFrame(rows).T
 
 
 def table_2_4(data: Dataset) -> dict[str, tuple[int | None, int]]:

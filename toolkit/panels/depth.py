@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 import ipywidgets as widgets
@@ -34,6 +33,10 @@ class DepthPanel(Panel):
     title = "Gradients in deep stacks"
     record_type = depth.Layers
     live = ("learning_rate",)
+
+    def __init__(self, **values: Any):
+        self._untrained: tuple[Any, dict[str, np.ndarray]] = None, {}  # settings, and the gradients that belong to them
+        super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
         """Data, model and training."""
@@ -66,10 +69,7 @@ class DepthPanel(Panel):
     def draw(self, records: list[depth.Layers]) -> str:
         """The newest gradients, or those before training."""
         settings = self.ran_with if records else self.settings
-        if records:
-            norms = dict(zip(depth.KINDS, records[-1].norms, strict=True))
-        else:
-            norms = _at_first(settings["scale"], 2 * settings["blocks"], settings["seed"], *_model(settings).items())
+        norms = dict(zip(depth.KINDS, records[-1].norms, strict=True)) if records else self._at_first(settings)
         ratios = ", ".join(f"{kind} {_ratio(values)}" for kind, values in norms.items())
         when = f"after {records[-1].epoch:.2f} epochs" if records else "before training"
         note = f"{2 * settings['blocks']} convolutions, {when}: gradient of the first relative to the last: {ratios}."
@@ -99,6 +99,19 @@ class DepthPanel(Panel):
             ]
         )  # fmt: skip
 
+    def _at_first(self, settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The gradients before training."""
+        key = {name: settings[name] for name in ("scale", "blocks", "seed", *MODEL)}
+        if self._untrained[0] != key:
+            data = _digits(settings["scale"])
+            sample = data.normalise(data.train[0][: depth.SAMPLE]), data.train[1][: depth.SAMPLE]
+            built = depth.stacks(
+                2 * settings["blocks"], seed=settings["seed"], input_shape=data.input_shape, classes=data.n_classes,
+                **_model(settings),
+            )  # fmt: skip
+            self._untrained = key, {kind: depth.gradient_norms(stack, *sample) for kind, stack in built.items()}
+        return self._untrained[1]
+
 
 def _model(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in MODEL}
@@ -115,12 +128,3 @@ def _ratio(norms: np.ndarray) -> str:
 def _digits(scale: int | None) -> datasets.Dataset:
     data = datasets.load("digits")
     return data if scale is None or scale >= len(data.train[0]) else data.subset(scale, proportional=True)
-
-
-@lru_cache(maxsize=32)
-def _at_first(scale: int | None, layers: int, seed: int, *model: tuple[str, Any]) -> dict[str, np.ndarray]:
-    """The gradients before training."""
-    data = _digits(scale)
-    sample = data.normalise(data.train[0][: depth.SAMPLE]), data.train[1][: depth.SAMPLE]
-    built = depth.stacks(layers, seed=seed, input_shape=data.input_shape, classes=data.n_classes, **dict(model))
-    return {kind: depth.gradient_norms(stack, *sample) for kind, stack in built.items()}
