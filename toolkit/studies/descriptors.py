@@ -45,7 +45,6 @@ COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 22, 33, 37, 43, 50, 57, 61, 67, 72, 120, 200
 GROUPS = {"G2, R_s = 0": range(201), "G2, R_s > 0": range(201, 269), "G5": range(269, 329)}  # Fig. 4.3
 MOST = 57
 LEAST = (57, 40, 30, 20, 12, 8)  # numbers of functions at which the path of LassoNet is left
-INITIAL = 2  # first weights for every subset that is compared
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ class Effort:
         path: at each penalty.
     """
 
-    compared: int = 800
-    others: int = 300
-    path: int = 20
+    compared: int = 400
+    others: int = 150
+    path: int = 10
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,6 @@ class Trained:
         features: number of functions.
         columns: their numbers among the 329.
         seed: of the split and everything else.
-        initial: number of the first weights.
         train: RMSE [meV/atom].
         validation: likewise.
         test: likewise.
@@ -84,7 +82,6 @@ class Trained:
     features: int
     columns: tuple[int, ...]
     seed: int
-    initial: int
     train: float
     validation: float
     test: float
@@ -146,7 +143,8 @@ def records_of(data: Scaled, *, seed: int, effort: Effort = Effort()) -> Iterato
     found: dict[str, dict[str, list[int]]] = {"sets": chosen, "groups": groups}
     for method, search in (("lassonet", _by_lassonet), ("weights", _by_score), ("permutation", _by_score)):
         started = time.process_time()
-        found[method] = yield from search(data, method, seed, effort)
+        walked, found[method] = search(data, method, seed, effort)
+        yield from walked
         yield Cost(method, seed, time.process_time() - started)
     found["uncorrelated"] = {f"{count} uncorrelated": uncorrelated(data.train[0], count=count).tolist() for count in (57, 30)}
     yield from _compared(data, found, seed, effort.compared)
@@ -155,61 +153,45 @@ def records_of(data: Scaled, *, seed: int, effort: Effort = Effort()) -> Iterato
     yield from _forests(data.only(document_columns("22")), seed)
 
 
-def _by_lassonet(data: Scaled, method: str, seed: int, effort: Effort) -> Iterator[Walked]:
+def _by_lassonet(data: Scaled, method: str, seed: int, effort: Effort) -> tuple[list[Walked], dict[str, list[int]]]:
     """The path, and the functions in use where it first has no more than some numbers of them."""
-    run = path(data, seeds=seed, order_seed=seed, dense_epochs=effort.others, epochs=effort.path, least=1)
+    run = path(data, seeds=seed, order_seed=seed, dense_epochs=effort.others, epochs=effort.path, growth=1.2, least=1)
+    walked = []
     for step in run:
         columns = np.flatnonzero(step.selected[0])
         strength = tuple(step.strength[0][columns].tolist())
-        yield Walked(step.penalty, tuple(columns.tolist()), strength, seed, float(step.validation_rmse[0]))
+        walked.append(Walked(step.penalty, tuple(columns.tolist()), strength, seed, float(step.validation_rmse[0])))
     steps = {run.at_most(count).number: run.at_most(count) for count in LEAST}
     subsets = [np.flatnonzero(step.selected[0]).tolist() for step in steps.values()]
-    return {f"LassoNet, {len(columns)}": columns for columns in subsets if columns}
+    return walked, {f"LassoNet, {len(columns)}": columns for columns in subsets if columns}
 
 
-def _by_score(data: Scaled, method: str, seed: int, effort: Effort) -> Iterator[Trained]:
-    """Rounds of elimination down to ten functions; the first round that has no more than 57, and the best of those."""
-    seeds = [100 * seed + number for number in range(INITIAL)]
-    rounds = []
-    for one in backward(data, score=method, drop=0.3, least=10, seeds=seeds, epochs=effort.others, order_seed=seed):
-        rounds.append(one)
+def _by_score(data: Scaled, method: str, seed: int, effort: Effort) -> tuple[list[Walked], dict[str, list[int]]]:
+    """Rounds of elimination down to ten functions: the first that has no more than 57, and the best of those that have not."""
+    rounds = list(backward(data, score=method, drop=0.4, least=10, seeds=[seed], epochs=effort.others, order_seed=seed))
     few = [one for one in rounds if len(one.columns) <= MOST]
     best = min(few, key=lambda one: one.validation_rmse.mean())
-    yield from ()
-    return {f"by {method}, {len(one.columns)}": [*one.columns] for one in (few[0], best)}
+    return [], {f"by {method}, {len(one.columns)}": [*one.columns] for one in (few[0], best)}
 
 
 def _compared(data: Scaled, found: Mapping[str, Mapping[str, list[int]]], seed: int, epochs: int) -> Iterator[Trained]:
     """Train every subset from the same first weights, all at once, and judge it on the test part."""
     named = [(study, name, columns) for study, subsets in found.items() for name, columns in subsets.items()]
-    masks = [columns for _, _, columns in named for _ in range(INITIAL)]
-    seeds = [100 * seed + number for _ in named for number in range(INITIAL)]
-    run = fit(data, masks=masks, seeds=seeds, order_seed=seed, epochs=epochs)
+    run = fit(data, masks=[columns for _, _, columns in named], seeds=seed, order_seed=seed, epochs=epochs)
     list(run)
-    errors = [run.rmse(part) for part in ("train", "validation", "test")]
-    for k, columns in enumerate(masks):
-        study, name, _ = named[k // INITIAL]
-        values = (float(error[k]) for error in errors)
-        yield Trained(study, name, len(columns), tuple(columns), seed, k % INITIAL, *values)
+    errors = zip(*(run.rmse(part).tolist() for part in ("train", "validation", "test")), strict=True)
+    for (study, name, columns), values in zip(named, errors, strict=True):
+        yield Trained(study, name, len(columns), tuple(columns), seed, *values)
 
 
 def _left_out(data: Scaled, seed: int, epochs: int) -> Iterator[Trained]:
     columns = np.array(document_columns("57A"))
     for result in leave_one_out(data.only(columns), seeds=[seed], epochs=epochs):
-        yield Trained(
-            "leave one out",
-            "none",
-            len(columns),
-            tuple(columns.tolist()),
-            seed,
-            0,
-            np.nan,
-            result.full_validation,
-            result.full_test,
-        )
+        whole = np.nan, result.full_validation, result.full_test
+        yield Trained("leave one out", "none", len(columns), tuple(columns.tolist()), seed, *whole)
         for column, validation, test in zip(columns, result.validation, result.test, strict=True):
             left = tuple(columns[columns != column].tolist())
-            yield Trained("leave one out", str(column), len(left), left, seed, 0, np.nan, float(validation), float(test))
+            yield Trained("leave one out", str(column), len(left), left, seed, np.nan, float(validation), float(test))
 
 
 def _counted(data: Scaled, seed: int, epochs: int) -> Iterator[Trained]:
@@ -220,14 +202,14 @@ def _counted(data: Scaled, seed: int, epochs: int) -> Iterator[Trained]:
     list(run)
     errors = zip(*(run.rmse(part).tolist() for part in ("train", "validation", "test")), strict=True)
     for mask, values in zip(masks, errors, strict=True):
-        yield Trained("counts", f"{len(mask)} equally spaced", len(mask), tuple(mask.tolist()), seed, 0, *values)
+        yield Trained("counts", f"{len(mask)} equally spaced", len(mask), tuple(mask.tolist()), seed, *values)
 
 
 def _forests(data: Scaled, seed: int) -> Iterator[Trained]:
     models = [fit_forest(data, form, seed=seed) for form in FORMS] + [fit_linear(data), fit_constant(data)]
     for model in models:
         columns = tuple(data.columns.tolist())
-        yield Trained("forest", model.form, len(columns), columns, seed, 0, model.train_rmse, np.nan, model.rmse)
+        yield Trained("forest", model.form, len(columns), columns, seed, model.train_rmse, np.nan, model.rmse)
 
 
 # Reading ------------------------------------------------------------------------------------------------------------------
