@@ -5,22 +5,23 @@ import re
 import numpy as np
 import pytest
 
+from toolkit import recordings
 from toolkit.microstructure import inverse
 from toolkit.microstructure.generator import Recipe
 from toolkit.panels import InversePanel, LatentPanel
-from toolkit.studies import membranes_vae
+from toolkit.studies import membranes_latent, membranes_vae
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """A network and its results, as small as they come, written as the study writes them."""
     folder = tmp_path_factory.mktemp("study")
-    model, found = membranes_vae.demonstration()
+    model, found = membranes_latent.demonstration()
     membranes_vae.save_network(folder / "network.npz", model, [], seed=0, epochs=0)
     rows = found.structures.drop(columns=["direction", "intensity"]).to_dict("records")
-    part = {"latents": found.latents, "structures": rows, "reconstruction": [], "strangers": {}}
-    membranes_vae.recordings.save_state(folder / "latent.npz", part)
-    membranes_vae.merge(folder, folder / "results.npz")
+    part = {"family": "own seeds", "latents": found.latents, "structures": rows, "reconstruction": [], "strangers": {}}
+    recordings.save_state(folder / "latent_0.npz", [part])
+    membranes_latent.merge(folder, folder / "results.npz")
     return folder / "network.npz", folder / "results.npz"
 
 
@@ -86,11 +87,16 @@ def test_one_file_without_the_other_is_refused(files):
         LatentPanel(files[0])
 
 
+def test_a_family_that_was_not_measured_is_refused(files):
+    with pytest.raises(ValueError, match="one seed"):
+        LatentPanel(*files, family="one seed")
+
+
 def test_a_file_of_another_kind_is_refused(files):
     with pytest.raises(ValueError, match="does not hold a network"):
         membranes_vae.network(files[1])
     with pytest.raises(ValueError, match="does not hold results"):
-        membranes_vae.results(files[0])
+        membranes_latent.results(files[0])
 
 
 # The search -------------------------------------------------------------------------------------------------------------
@@ -98,7 +104,7 @@ def test_a_file_of_another_kind_is_refused(files):
 
 def test_the_inverse_panel_is_the_search_of_the_library(files):
     panel = InversePanel(files[0], initial=4, iterations=3, target="B", search_seed=2).run()
-    recipe = membranes_vae.targets()["B"]
+    recipe = membranes_latent.targets()["B"]
     goal = inverse.shares([recipe], size=panel.model.size)
     search = inverse.recover(
         panel.model, goal, seed=recipe.seed, box=inverse.ranges(0.1), initial=4, iterations=3, search_seed=2, acquisition="ucb"

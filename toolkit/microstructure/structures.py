@@ -83,6 +83,7 @@ def random_recipes(
     stretch: tuple[float, float] = (0.5, 1.0),
     axes: int = 1,
     seed: int = 0,
+    membrane_seed: int | None = None,
 ) -> list[Recipe]:
     """Recipes drawn uniformly from ranges, each stretched along `axes` random axes (section 4.2.1).
 
@@ -93,6 +94,8 @@ def random_recipes(
         stretch: least and largest factor; smaller stretches more.
         axes: 0, 1 or 2 stretched axes.
         seed: of the draw; the membranes get seeds of their own from it.
+        membrane_seed: one for all of them instead. Then the points of a membrane are the first n of one row, and membranes that
+            differ little in their recipes look alike.
 
     >>> recipes = random_recipes(3, points=(4, 17), radius=7.0, seed=1)
     >>> sorted({sum(factor < 1 for factor in recipe.stretch) for recipe in recipes})
@@ -105,9 +108,8 @@ def random_recipes(
     for _ in range(n):
         factors = np.ones(3)
         factors[random.permutation(3)[:axes]] = random.uniform(*stretch, size=axes)
-        recipes.append(
-            Recipe(int(random.integers(points[0], points[1] + 1)), tuple(factors.tolist()), radius, int(random.integers(2**31)))
-        )
+        count, own = int(random.integers(points[0], points[1] + 1)), int(random.integers(2**31))
+        recipes.append(Recipe(count, tuple(factors.tolist()), radius, own if membrane_seed is None else membrane_seed))
     return recipes
 
 

@@ -18,7 +18,7 @@ from toolkit.microstructure import inverse, structures
 from toolkit.microstructure.generator import Recipe
 from toolkit.panels.controls import choice, slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.studies import membranes_vae
+from toolkit.studies import membranes_latent, membranes_vae
 
 VARIABLES = ("Voronoi points n", "radius r [cells]", "stretch along x", "stretch along y", "stretch along z")
 OTHER_SEED = 1
@@ -50,8 +50,8 @@ class InversePanel(Panel):
 
     def __init__(self, network: str | Path | None = None, own: Recipe | None = None, **values: Any):
         self.file = None if network is None else str(network)
-        self.model = membranes_vae.demonstration(n=1)[0] if network is None else membranes_vae.network(network)
-        self.targets = membranes_vae.targets() | ({} if own is None else {"own": own})
+        self.model = membranes_latent.demonstration(n=1)[0] if network is None else membranes_vae.network(network)
+        self.targets = membranes_latent.targets() | ({} if own is None else {"own": own})
         self._built: dict[Recipe, torch.Tensor] = {}
         super().__init__(**values)
 
@@ -108,13 +108,13 @@ class InversePanel(Panel):
     def code(self) -> str:
         """The setting as a script."""
         settings = self.settings
-        network = "membranes_vae.demonstration()[0]" if self.file is None else f"membranes_vae.network({self.file!r})"
+        network = "membranes_latent.demonstration()[0]" if self.file is None else f"membranes_vae.network({self.file!r})"
         recipe = self.targets[settings["target"]]
         names = ("acquisition", "kappa", "kernel", "initial", "iterations", "search_seed")
         return "\n".join(
             [
                 "from toolkit.microstructure import inverse, structures", "from toolkit.microstructure.generator import Recipe",
-                "from toolkit.studies import membranes_vae", "",
+                "from toolkit.studies import membranes_latent, membranes_vae", "",
                 f"model = {network}",
                 f"target = structures.shares([{recipe!r}], size=model.size)",
                 "search = inverse.recover(",

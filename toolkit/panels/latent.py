@@ -17,7 +17,7 @@ from toolkit.microstructure import structures
 from toolkit.microstructure.autoencoder import decoded
 from toolkit.panels.controls import choice, slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.studies import membranes_vae
+from toolkit.studies import membranes_latent, membranes_vae
 
 QUANTITIES = {"direction": "direction", "porosity": "porosity", "intensity": "stretching factor", "points": "Voronoi points"}
 COMPONENTS = 6
@@ -48,6 +48,7 @@ class LatentPanel(Panel):
     Args:
         network: file of a trained network.
         results: file of its study.
+        family: which of the study's families of membranes the network was trained on.
         values: control name to first value.
 
     >>> panel = LatentPanel(steps=3)
@@ -58,14 +59,21 @@ class LatentPanel(Panel):
     title = "Latent space of membranes"
     record_type = Place
 
-    def __init__(self, network: str | Path | None = None, results: str | Path | None = None, **values: Any):
+    def __init__(
+        self,
+        network: str | Path | None = None,
+        results: str | Path | None = None,
+        *,
+        family: str = "own seeds",
+        **values: Any,
+    ):
         if (network is None) != (results is None):
             raise ValueError("network and results: give the files of both, or none for random weights")
-        self.files = None if network is None else (str(network), str(results))
+        self.files = None if network is None else (str(network), str(results), family)
         if self.files is None:
-            self.model, self.found = membranes_vae.demonstration()
+            self.model, self.found = membranes_latent.demonstration()
         else:
-            self.model, self.found = membranes_vae.network(network), membranes_vae.results(results)
+            self.model, self.found = membranes_vae.network(network), membranes_latent.results(results, family)
         self._structures: dict[int, torch.Tensor] = {}
         super().__init__(**values)
 
@@ -144,14 +152,15 @@ class LatentPanel(Panel):
         start = "found.components.centre"
         if settings["start"] == "chosen structure":
             start = f"found.latents[found.rows({settings['split']!r})[{settings['chosen']}]]"
-        loading = ["model, found = membranes_vae.demonstration()"] if self.files is None else [
-            f"model = membranes_vae.network({self.files[0]!r})", f"found = membranes_vae.results({self.files[1]!r})",
-        ]  # fmt: skip
+        loading = ["model, found = membranes_latent.demonstration()"]
+        if self.files is not None:
+            network, results, family = map(repr, self.files)
+            loading = [f"model = membranes_vae.network({network})", f"found = membranes_latent.results({results}, {family})"]
         number = settings["component"] - 1
         return "\n".join(
             [
                 "import numpy as np", "import torch", "", "from toolkit.microstructure.autoencoder import decoded",
-                "from toolkit.studies import membranes_vae", "", *loading,
+                "from toolkit.studies import membranes_latent, membranes_vae", "", *loading,
                 f"step = np.sqrt(found.components.variance[{number}]) * found.components.axes[{number}]",
                 f"z = {start} + {settings['coordinate']} * step",
                 "volume = decoded(model, torch.from_numpy(z)[None])[0, 0]", "print(1 - float(volume.mean()))", "",

@@ -11,6 +11,7 @@ from toolkit.studies import (
     clinics,
     lithium,
     membranes,
+    membranes_latent,
     membranes_vae,
     mnist_survival,
     morphnet,
@@ -65,10 +66,9 @@ def main(arguments: list[str] | None = None) -> None:
     study = studies.add_parser(
         "membranes_vae", help="Zhao, sections 4.2.2 to 4.2.5: autoencoder, recipes found again, transfer"
     )
-    study.add_argument("--epochs", type=int, default=membranes_vae.EPOCHS, help="of the autoencoder")
     study.add_argument("--precision", choices=("bf16", "float32"), default="bf16", help="of its training")
     study.add_argument("--repeats", type=int, default=10, help="searches for each target")
-    study.add_argument("--iterations", type=int, default=100, help="proposals of each search")
+    study.add_argument("--iterations", type=int, default=60, help="proposals of each search")
     _add_places(study, _membranes_vae)
     study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
     study.add_argument("--seeds", type=int, default=5, help="how many")
@@ -165,13 +165,15 @@ def _membranes(chosen: argparse.Namespace) -> None:
 
 
 def _membranes_vae(chosen: argparse.Namespace) -> None:
-    folder, network = chosen.folder / "membranes_vae", chosen.recordings / membranes_vae.NETWORK
-    if not network.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for record in membranes_vae.train(network, epochs=chosen.epochs, precision=chosen.precision):
-            print(f"epoch {record.epoch:g}: {record.metrics['validation_loss']:.1f} nat", flush=True)
-    for path in membranes_vae.record(folder, network, repeats=chosen.repeats, iterations=chosen.iterations):
-        membranes_vae.merge(folder, chosen.recordings / membranes_vae.RESULTS)
+    folder = chosen.folder / "membranes_vae"
+    for family, name in membranes_vae.NETWORKS.items():
+        if not (chosen.recordings / name).exists():
+            for record in membranes_vae.train(chosen.recordings / name, family=family, precision=chosen.precision):
+                print(f"{family}, epoch {record.epoch:g}: {record.metrics['validation_loss']:.1f} nat", flush=True)
+    settings = {"repeats": chosen.repeats, "iterations": chosen.iterations}
+    for path in membranes_latent.record(folder, chosen.recordings, **settings):
+        if all((folder / f"latent_{number}.npz").exists() for number in range(2)):
+            membranes_latent.merge(folder, chosen.recordings / membranes_vae.RESULTS)
         print(path, flush=True)
 
 
