@@ -105,7 +105,8 @@ def front(axis: Any, runs: Mapping[str, Sequence[Any]], *, final: bool) -> None:
         for number, mflops, error in ends(records):
             if number == (-1 if final else 0):
                 axis.plot(mflops, 100 * error, "o" if final else "s", color=colour[name], label=name)
-    axis.set(xlabel="MFLOPs of what is alive", ylabel="error on validation [%]", xscale="log")
+    axis.set(xlabel="MFLOPs of what is alive", ylabel="error on validation [%]")
+    axis.set_xlim(0, None)
     if axis.lines:
         axis.legend(frameon=False, fontsize=8)
 

@@ -4,7 +4,7 @@ As published: convolutions of 32 and 64 channels, strengths from 1e-9 to 9e-6 wi
 and widening and a training without penalty; widths read every 100 steps. The document does not say kernels, head, optimizer,
 epochs, threshold or budget. Chosen here: 3x3 kernels, batch norm and max pooling behind each, one dense layer, Adam with a
 learning rate of 0.01, a channel alive above |γ| = 0.05 (Adam moves γ by about 0.01 a step), and as budget the FLOPs of the
-start. Images and epochs stand in the settings of each run. The runs from bad starts take at most 3000 images in batches of 32,
+start. Images and epochs stand in the settings of each run. The runs from bad starts take at most 2000 images in batches of 32,
 twenty rounds each.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from toolkit import datasets, recordings, training
+from toolkit import datasets, published, recordings, training
 from toolkit.search import morphnet
 from toolkit.search.architecture import ConvSpec
 from toolkit.search.morphnet import Record
@@ -29,7 +29,7 @@ TITLE = "Burghoff, chapter 5: MorphNet on "
 START = (32, 64)
 STRENGTHS = (9e-6, 2e-8, 1e-9, 1e-7, 5e-8)
 BAD_STARTS = {"small": (4, 4), "large": (64, 128)}
-BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 3000, 20
+BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 2000, 20
 LEARNING_RATE, THRESHOLD, EVERY = 0.01, 0.05, 100
 
 
@@ -130,6 +130,45 @@ def results(path: str | Path) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows).sort_values(["start", "strength", "seed"], ignore_index=True)
+
+
+def compared(path: str | Path) -> pd.DataFrame:
+    """The recorded runs beside the numbers of chapter 5, see `published.compare`."""
+    table = published.table(TABLE)
+    table = table[(table["group"] == "result") & (table["value_type"] == "number")].copy()
+    table["value"] = table["value"].astype(float)
+    found = [row for settings, records in runs(path).values() for row in _numbers(settings, records)]
+    found += [("iterations_to_common_architecture", _rounds_to_agree(path))]
+    return published.compare(
+        table, pd.DataFrame(found, columns=["key", "value"]), on="key", value="value", origin=recordings.load(path).origin,
+        different=["the document states no kernels, head, optimizer, epochs, threshold or budget"],
+    )  # fmt: skip
+
+
+def _numbers(settings: Mapping[str, Any], records: Sequence[Record]) -> list[tuple[str, float]]:
+    """What chapter 5 prints of the strongest penalty."""
+    if settings["start"] != "published" or settings["strength"] != max(STRENGTHS):
+        return []
+    rounds = [one for one in records if one.kind in ("morph", "collapse")]
+    named = zip(("shrunk", "second_iteration"), rounds, strict=False)
+    found = {f"{name}_channels_layer_{n}": one.alive[f"conv{n}"] for name, one in named for n in (1, 2)}
+    found |= {f"expanded_channels_layer_{n}": rounds[0].chosen.get(f"conv{n}", float("nan")) for n in (1, 2)}
+    if len(rounds) > 1 and rounds[1].kind == "collapse":
+        found["second_iteration_collapse_steps"] = rounds[1].step
+    return [(f"lambda_max_{name}", float(value)) for name, value in found.items()]
+
+
+def _rounds_to_agree(path: str | Path) -> float:
+    """After how many rounds both bad starts have the same widths to a tenth, for good; nan if they never have."""
+    histories = [
+        [list(one.chosen.values()) for one in records if one.kind == "morph"]
+        for settings, records in runs(path).values() if settings["start"] in BAD_STARTS
+    ]  # fmt: skip
+    if len(histories) < 2:
+        return float("nan")
+    apart = [max(abs(a - b) / max(a, b) for a, b in zip(*pair, strict=True)) for pair in zip(*histories, strict=False)]
+    late = [number for number, one in enumerate(apart) if one > 0.1]
+    return float("nan") if late and late[-1] == len(apart) - 1 else float(late[-1] + 2 if late else 1)
 
 
 def is_recording(path: str | Path) -> bool:
