@@ -12,7 +12,7 @@ INSTALL += --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 RECIPE := pyproject.toml constraints.txt
 
-.PHONY: help lab test check notebooks browser bench clean moved
+.PHONY: help lab test check notebooks browser bench book clean moved
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make notebooks  run the notebooks only"
 	@echo "make browser    run the browser tests only (they need Chromium)"
 	@echo "make bench      measure speed; results go to build/benchmarks"
+	@echo "make book       every lesson, executed, as static pages in build/book"
 	@echo "make clean      remove build output and caches (.venv stays)"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python of a new .venv; TORCH=cpu avoids the CUDA packages on Linux;"
@@ -52,6 +53,9 @@ browser: .venv/dev.stamp
 bench: .venv/dev.stamp
 	@mkdir -p build/benchmarks
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(PY) "$$script"; done
+
+book: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(PY) course/book.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
