@@ -197,6 +197,22 @@ def test_float32_is_near_float64():
     assert abs(single.energy.double() - double.energy) < 1e-3 and (single.forces.double() - double.forces).abs().max() < 1e-3
 
 
+def test_what_is_not_trained_keeps_its_digits():
+    model, atoms = potential(), structure(6)
+    before = model(*tensors(atoms)[:2]).detach()
+    weights = [weight.detach().clone() for weight in model.parameters()]
+    model.float()
+    assert (
+        model.scaling.low.dtype == model.offset.dtype == torch.float64
+        and model.network.networks[0][0].weight.dtype == torch.float32
+    )
+    model.double()
+    with torch.no_grad():
+        for weight, old in zip(model.parameters(), weights, strict=True):
+            weight.copy_(old)
+    assert torch.equal(model(*tensors(atoms)[:2]), before)
+
+
 def test_parts_must_fit():
     functions = SymmetryFunctions([(5.0, 0.1, 0.0)])
     scaling = fit_scaling(torch.tensor([[1.0], [2.0]]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from toolkit.potential.neighbours import Periodic
 from toolkit.potential.network import HighDimensionalNetwork
-from toolkit.potential.scaling import Scaling
+from toolkit.potential.scaling import Scaling, keep_double
 from toolkit.potential.symmetry import SymmetryFunctions
 
 ATOMS_AT_ONCE = 4096  # whose graph is held while forces are computed
@@ -71,6 +71,11 @@ class Potential(nn.Module):
         self.register_buffer("offset", offset)
         self.register_buffer("scale", torch.tensor(float(scale), dtype=torch.float64))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Potential:
+        for part in (self.scaling, self.network):
+            part._apply(fn)
+        return keep_double(self, fn)
+
     def forward(
         self, positions: Tensor, cell: Tensor | None = None, *, numbers: Tensor | None = None, periodic: Periodic = True
     ) -> Tensor:
@@ -88,8 +93,8 @@ class Potential(nn.Module):
         """The part of each atom in the energy [eV] `(b, a)` from its descriptors as they are, `(b, a, d)`."""
         weight = next(self.network.parameters())
         parts = self.network.atomic(self.scaling(features, kinds).to(weight.dtype), kinds).to(features.dtype)
-        offset = self.offset.to(features.dtype)
-        return parts * self.scale.to(features.dtype) + (offset[0] if kinds is None else offset[kinds])
+        offset = self.offset.to(features)
+        return parts * self.scale.to(features) + (offset[0] if kinds is None else offset[kinds])
 
     def kinds(self, numbers: Tensor | None, positions: Tensor) -> Tensor | None:
         """Number of the species of each atom `(b, a)`, None where there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -59,6 +60,9 @@ class Scaling(nn.Module):
         self.register_buffer("factor", torch.where(self.dead, 0.0, factor))
         self.register_buffer("shift", torch.where(self.dead, 0.0, reference - self.ends[0] / factor))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scaling:
+        return keep_double(self, fn)
+
     def forward(self, features: Tensor, kinds: Tensor | None = None) -> Tensor:
         """Scaled descriptors.
 
@@ -66,7 +70,7 @@ class Scaling(nn.Module):
             features: `(..., d)`.
             kinds: number of the species of each atom `(...,)`; None where there is one.
         """
-        shift, factor = self.shift.to(features.dtype), self.factor.to(features.dtype)
+        shift, factor = self.shift.to(features), self.factor.to(features)
         if len(shift) == 1:
             return (features - shift[0]) * factor[0]
         if kinds is None:
@@ -80,6 +84,22 @@ class Scaling(nn.Module):
         beyond = (features < (self.low - slack)[kinds]) | (features > (self.high + slack)[kinds])
         living = ~self.dead[kinds]
         return (beyond & living).sum(-1) / living.sum(-1).clamp(min=1)
+
+
+def keep_double(module: nn.Module, fn: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Let a module's own buffers follow to a device, but stay in float64.
+
+    `module.float()` would round the energies of whole atoms and the ends of ranges, which `double()` does not bring back.
+
+    Args:
+        module: whose buffers they are.
+        fn: what torch applies to all tensors of a module that is moved or converted.
+    """
+    for name, buffer in module._buffers.items():
+        device = fn(torch.zeros(0, dtype=torch.float32, device=buffer.device)).device
+        if device.type != "mps":  # which has no float64; there the few numbers are sent when they are needed
+            module._buffers[name] = buffer.to(device)
+    return module
 
 
 def fit_scaling(features: Tensor, kind: Kind = "min-max", *, kinds: Tensor | None = None, species: int = 1) -> Scaling:

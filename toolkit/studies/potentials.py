@@ -1,7 +1,7 @@
 """Tables 3.1, 3.3 and rows of 4.1 of Ghimire re-enacted: shapes and sets of functions, on EMT cells and on real DFT cells.
 
-The document's ab initio cells are private. "emt" are 500 cells of 108 atoms by molecular dynamics with the EMT potential,
-`datasets.aluminium` at its scale "laptop"; "dft" are the 109 cells of Liu and Mo, `datasets.frames.dft_aluminium`, once with
+The document's ab initio cells are private. "emt" are cells by molecular dynamics with the EMT potential, `datasets.aluminium`,
+at a scale that can be chosen; "dft" are the 109 cells of Liu and Mo, `datasets.frames.dft_aluminium`, once with
 energies alone and once with forces. Whole trajectories (DFT: cells of equal energy) are kept for validation and test; the
 document parts frame by frame and has no test set. Sets of functions are read as `potential.document_columns` says; "12" are the
 radial ones of "22".
@@ -78,7 +78,13 @@ class TrainedPotential:
 
 
 def record(
-    folder: str | Path, *, dataset: str, seeds: Sequence[int], structures: Sequence[str] = (), workers: int = 1
+    folder: str | Path,
+    *,
+    dataset: str,
+    seeds: Sequence[int],
+    structures: Sequence[str] = (),
+    scale: str = "classroom",
+    workers: int = 1,
 ) -> Iterator[Path]:
     """Train every structure with every seed, one file a run; what lies in the folder already is not done again.
 
@@ -87,6 +93,7 @@ def record(
         dataset: key of `STRUCTURES`.
         seeds: of weights, order and split.
         structures: some of `STRUCTURES`; all of them when empty.
+        scale: of the EMT cells, a key of `aluminium.SCALES`.
         workers: runs at a time, one core each.
 
     Yields:
@@ -102,31 +109,37 @@ def record(
         raise ValueError(f"structures must be among {STRUCTURES[dataset]}, got {sorted(unknown)}")
     Path(folder).mkdir(parents=True, exist_ok=True)
     settings = [
-        {"folder": str(folder), "dataset": dataset, "structure": structure, "seed": seed}
+        {"folder": str(folder), "dataset": dataset, "structure": structure, "seed": seed, "scale": scale}
         for seed, structure in itertools.product(seeds, structures or STRUCTURES[dataset])
     ]
     return running.done(record_run, settings, workers=workers, name=("dataset", "structure", "seed"))
 
 
-def record_run(folder: str, dataset: str, structure: str, seed: int) -> dict[str, str]:
+def record_run(folder: str, dataset: str, structure: str, seed: int, scale: str = "classroom") -> dict[str, str]:
     """Train one structure and write what came of it, unless it is there."""
     path = Path(folder) / f"{dataset}_{structure}_{seed:02d}.npz"
     if not path.exists():
         torch.set_num_threads(1)
-        data = cells(dataset)
+        data = cells(dataset, scale)
         parts = data.split(validation=0.2, test=0.2, seed=seed)
         train = _train_emt if dataset == "emt" else _train_dft
         found = train(dataset, structure, seed, data, parts)
         settings = {"epochs": EPOCHS[dataset], "batch_size": BATCH[dataset], "patience": PATIENCE, "frames": len(data)}
+        settings |= {"atoms": float(data.sizes.mean())} | ({"scale": scale} if dataset == "emt" else {})
         provenance = recordings.provenance(data={"name": data.source, "frames": len(data)}, seeds=[seed])
         recordings.save(path, [found], settings=settings, title="neural network potentials", provenance=provenance)
     return {"path": str(path)}
 
 
 @cache
-def cells(dataset: str) -> frames.Frames:
-    """The structures of a data set."""
-    return aluminium.emt("laptop") if dataset == "emt" else frames.dft_aluminium()
+def cells(dataset: str, scale: str = "classroom") -> frames.Frames:
+    """The structures of a data set.
+
+    Args:
+        dataset: key of `STRUCTURES`.
+        scale: of the EMT cells.
+    """
+    return aluminium.emt(scale) if dataset == "emt" else frames.dft_aluminium()
 
 
 def functions_of(structure: str) -> SymmetryFunctions:
