@@ -5,8 +5,11 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from porous_cases import blobs, channel_and_isolated_pore
 
+from toolkit.figures import colours
 from toolkit.figures import membranes as figures
 from toolkit.microstructure.generator import PORE, voronoi_membrane
 from toolkit.microstructure.tortuosity import flow_through, tortuosity
@@ -196,8 +199,6 @@ def test_a_recorded_run_is_shown_again(tmp_path):
 
 
 def test_static_figures_draw_what_they_are_given():
-    from matplotlib.figure import Figure
-
     axes = Figure().subplots(1, 6)
     figures.slices(axes[:2], {"one": np.zeros((4, 4, 4)), "other": np.ones((4, 4, 4))})
     assert [axis.get_title() for axis in axes[:2]] == ["one", "other"]
@@ -205,5 +206,6 @@ def test_static_figures_draw_what_they_are_given():
     assert axes[2].lines[0].get_ydata().tolist() == [0.5, 0.25]
     figures.tortuosity_map(axes[3], np.array([0.8, 0.9]), np.array([1.2, 1.1]), groups=["ours", "published"], label="τ")
     assert len(axes[3].collections) == 2
+    assert to_hex(axes[3].collections[1].get_facecolor()[0]) == colours.PUBLISHED
     figures.intensity(axes[4], np.array([0.5]), np.array([0.9]), published=[0.95, 0.99])
     assert axes[4].get_xlabel() == "stretching factor e"

@@ -13,6 +13,7 @@ Every chapter: many settings on cores or a cluster     `sweep`
 Every chapter: runs that are saved and played again    `recordings`
 Zhao, chapters 2 and 3: classical models, workflow     `workflow`, `network_ideas`
 Zhao, section 4.1: design of experiments               `bayesopt`
+Zhao, section 4.2: porous membranes                    `microstructure`
 Zhao, section 4.3: mass spectra of surfaces            `spectra`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
@@ -31,9 +32,9 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _MODULES = (
-    "bayesopt", "datasets", "doctor", "exercises", "figures", "landscapes", "learning", "network_ideas", "networks", "optim",
-    "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies", "survival", "sweep",
-    "training", "workflow",
+    "bayesopt", "datasets", "doctor", "exercises", "figures", "landscapes", "learning", "microstructure", "network_ideas",
+    "networks", "optim", "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies",
+    "survival", "sweep", "training", "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 

@@ -19,6 +19,7 @@
 `peak_tables`, `lithium_spectra`,             peak tables of mass spectra: CSV files, simulated lithium compounds, measured
 `alloy_spectra`, `nuclides`                   alloys; masses of nuclides
 `frames`, `aluminium`                         atomic structures with energies and forces; aluminium by molecular dynamics
+`membranes`                                   tomographs of porous materials, and three published volumes
 `augmentation`                                shifts and flips on the device
 ============================================  =========================================================
 """

@@ -203,11 +203,12 @@ def tortuosity_map(axis: Any, porosity: np.ndarray, tau: np.ndarray, *, groups: 
         axis: where to draw.
         porosity: `(n,)`.
         tau: `(n,)`.
-        groups: name of each point's group.
+        groups: name of each point's group; one that begins with "published" has the colour of published numbers.
         label: of the ordinate.
     """
-    names = list(dict.fromkeys(groups))
-    for name, colour in zip(names, colours.CYCLE, strict=False):
+    own = iter((colours.OURS, colours.SKY, colours.GREEN, colours.PURPLE))
+    for name in dict.fromkeys(groups):
+        colour = colours.PUBLISHED if name.startswith("published") else next(own)
         mine = np.array([group == name for group in groups])
         axis.scatter(porosity[mine], tau[mine], s=12, color=colour, label=name, edgecolor="white", linewidth=0.3)
     axis.set(xlabel="porosity ε", ylabel=label)
