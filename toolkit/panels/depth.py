@@ -43,10 +43,10 @@ class DepthPanel(Panel):
         return {
             "data": {"scale": choice("images", SCALES.items(), value=600)},
             "model": {
-                "blocks": whole_slider("blocks of two layers", 5, 1, PAIRS),
+                "blocks": whole_slider("blocks (2 layers)", 5, 1, PAIRS),
                 "width": whole_slider("channels", 8, 2, 16),
                 "activation": choice("activation", ("relu", "tanh", "sigmoid")),
-                "normalised": choice("batch normalisation", {"no": False, "yes": True}.items()),
+                "normalised": choice("batch norm", {"no": False, "yes": True}.items()),
                 "initialisation": choice("initialisation", depth.INITIALISATIONS),
             },
             "training": {

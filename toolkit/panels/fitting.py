@@ -55,7 +55,7 @@ class FittingPanel(Panel):
                 "l2_strength": choice("L2: λ", STRENGTHS),
                 "dropout": slider("dropout", 0.0, 0.0, 0.9, 0.1),
                 "jitter": slider("augment: jitter", 0.0, 0.0, 0.6, 0.05),
-                "patience": whole_slider("patience (0: never)", 0, 0, 100),
+                "patience": whole_slider("patience, 0: off", 0, 0, 100),
                 "seed": whole_slider("seed", 0, 0, 99),
             },
             "view": {"network": choice("network", ("newest", "best so far"))},
