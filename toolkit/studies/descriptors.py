@@ -38,7 +38,8 @@ from toolkit.potential.selection.comparison import Paired
 from toolkit.potential.selection.forest import FORMS
 from toolkit.potential.selection.scaling import Scaled
 
-CELLS = aluminium.Scale(aluminium.LABELS, repeat=2, trajectories=5, frames=8, stride=5, settling=40, melting=40)
+CELLS = aluminium.Scale(aluminium.FEW, repeat=2, trajectories=5, frames=8, stride=5, settling=40, melting=40)
+TREES = 30
 TITLE = "functions of 329, EMT aluminium"
 SETS = ("22", "57A", "57B", "57C", "57D", "329")
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 22, 33, 37, 43, 50, 57, 61, 67, 72, 120, 200, 329)  # Table 4.1 and between
@@ -57,8 +58,8 @@ class Effort:
         path: at each penalty.
     """
 
-    compared: int = 400
-    others: int = 150
+    compared: int = 300
+    others: int = 100
     path: int = 10
 
 
@@ -155,7 +156,7 @@ def records_of(data: Scaled, *, seed: int, effort: Effort = Effort()) -> Iterato
 
 def _by_lassonet(data: Scaled, method: str, seed: int, effort: Effort) -> tuple[list[Walked], dict[str, list[int]]]:
     """The path, and the functions in use where it first has no more than some numbers of them."""
-    run = path(data, seeds=seed, order_seed=seed, dense_epochs=effort.others, epochs=effort.path, growth=1.2, least=1)
+    run = path(data, seeds=seed, order_seed=seed, dense_epochs=effort.others, epochs=effort.path, growth=1.3, least=1)
     walked = []
     for step in run:
         columns = np.flatnonzero(step.selected[0])
@@ -206,7 +207,7 @@ def _counted(data: Scaled, seed: int, epochs: int) -> Iterator[Trained]:
 
 
 def _forests(data: Scaled, seed: int) -> Iterator[Trained]:
-    models = [fit_forest(data, form, seed=seed) for form in FORMS] + [fit_linear(data), fit_constant(data)]
+    models = [fit_forest(data, form, trees=TREES, seed=seed) for form in FORMS] + [fit_linear(data), fit_constant(data)]
     for model in models:
         columns = tuple(data.columns.tolist())
         yield Trained("forest", model.form, len(columns), columns, seed, model.train_rmse, np.nan, model.rmse)
