@@ -85,7 +85,7 @@ class SymmetryPanel(Panel):
                 "lambda_": choice("sign λ", (1, -1)),
                 "cutoff": choice("cutoff function", CUTOFFS),
             },
-            "view": {"set": choice("radial curves of set", (NO_SET, "22", "57", "57B", "329"))},
+            "view": {"set": choice("curves of set", (NO_SET, "22", "57", "57B", "329"))},
         }
 
     def begin(self, settings: Mapping[str, Any]) -> Iterator[Explored]:

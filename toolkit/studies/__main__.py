@@ -16,6 +16,7 @@ from toolkit.studies import (
     mnist_survival,
     morphnet,
     phs,
+    potentials,
     strategies,
     surgery,
     survival_tables,
@@ -70,6 +71,14 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--repeats", type=int, default=10, help="searches for each target")
     study.add_argument("--iterations", type=int, default=60, help="proposals of each search")
     _add_places(study, _membranes_vae)
+    study = studies.add_parser(
+        "potentials", help="Tables 3.1 and 3.3 of Ghimire on EMT cells, and on real DFT cells of aluminium"
+    )
+    study.add_argument("--datasets", nargs="*", choices=tuple(potentials.STRUCTURES), default=("emt", "dft"))
+    study.add_argument("--scale", default="classroom", help="of the EMT cells: classroom, laptop or published")
+    study.add_argument("--seeds", type=int, default=2, help="how many")
+    study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
+    _add_places(study, _potentials)
     study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
     study.add_argument("--seeds", type=int, default=5, help="how many")
     _add_places(study, _lithium)
@@ -175,6 +184,16 @@ def _membranes_vae(chosen: argparse.Namespace) -> None:
         if all((folder / f"latent_{number}.npz").exists() for number in range(2)):
             membranes_latent.merge(folder, chosen.recordings / membranes_vae.RESULTS)
         print(path, flush=True)
+
+
+def _potentials(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / f"potentials_{chosen.scale}"
+    for dataset in chosen.datasets:
+        for path in potentials.record(
+            folder, dataset=dataset, seeds=range(chosen.seeds), scale=chosen.scale, workers=chosen.workers
+        ):
+            potentials.join(folder, chosen.recordings / "potentials.npz")
+            print(path, flush=True)
 
 
 def _lithium(chosen: argparse.Namespace) -> None:

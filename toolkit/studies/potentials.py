@@ -164,10 +164,16 @@ def join(folder: str | Path, path: str | Path) -> None:
 
 
 def results(path: str | Path) -> pd.DataFrame:
-    """One row for each run of a recording, without its curves."""
+    """One row for each run of a recording, without its curves; `test_median` is the median size of the error [meV/atom].
+
+    Args:
+        path: of the recording.
+    """
     names = ("dataset", "structure", "seed", "epochs", "best_epoch", "train", "validation", "test", "test_forces", "seconds")
-    rows = [[getattr(one, name) for name in names] for one in recordings.load(path, record=TrainedPotential).records]
-    return pd.DataFrame(rows, columns=list(names)).sort_values(["dataset", "structure", "seed"], ignore_index=True)
+    records = recordings.load(path, record=TrainedPotential).records
+    table = pd.DataFrame([[getattr(one, name) for name in names] for one in records], columns=list(names))
+    table["test_median"] = [1000 * np.median(np.abs(one.predicted - one.true)) for one in records]
+    return table.sort_values(["dataset", "structure", "seed"], ignore_index=True)
 
 
 def _train_emt(dataset: str, structure: str, seed: int, data: frames.Frames, parts: tuple[np.ndarray, ...]) -> TrainedPotential:
