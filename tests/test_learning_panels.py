@@ -6,7 +6,16 @@ from small_panels import few_digits
 
 from toolkit import datasets
 from toolkit.figures import convolution as convolution_figures
-from toolkit.panels import ConvolutionPanel, DepthPanel, GalleryPanel
+from toolkit.learning import backpropagation, fitting
+from toolkit.panels import (
+    BackpropagationPanel,
+    ConvolutionPanel,
+    DepthPanel,
+    DescentPanel,
+    FittingPanel,
+    GalleryPanel,
+)
+from toolkit.panels.backpropagation import chain_rule
 
 
 def printed_by(panel):
@@ -146,3 +155,112 @@ def test_the_script_of_the_gallery_turns_the_same_pages():
     printed = printed_by(panel)
     assert [number for number, _ in printed] == [1, 2]
     np.testing.assert_array_equal(printed[1][1], panel.records[1].labels)
+
+
+# Optimizers -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_race_is_drawn_at_once_and_follows_the_controls():
+    panel = DescentPanel(ground="bowl", steps=40)
+    frames = [panel.frame.value]
+    for name, value in (("noise", 1.0), ("adam", 0.5), ("memory", 0.5), ("start_x", 2.0), ("names", ("SGD", "Adam"))):
+        panel.controls[name].value = value
+        frames.append(panel.frame.value)
+    assert len(set(frames)) == len(frames)
+    assert "Loss after 40 steps: SGD" in frames[-1]
+
+
+def test_another_ground_brings_its_start_and_its_learning_rates():
+    panel = DescentPanel(adam=0.2)
+    assert panel.controls["adam"].value == 0.2
+    panel.controls["ground"].value = "Himmelblau"
+    assert (panel.controls["start_x"].value, panel.controls["start_y"].value) == (0.0, 0.0)
+    panel.controls["ground"].value = "a network on the digits"
+    assert panel.settings["adam"] == 0.01 and panel.controls["start_x"].layout.display == "none"
+    assert "Press Run" in panel.frame.value
+
+
+def test_the_start_is_dragged_on_the_map():
+    panel = DescentPanel(ground="bowl")
+    panel.pointed([(44 + 312) / 2, (24 + 236) / 2])  # the middle of the axes
+    assert panel.controls["start_x"].value == pytest.approx(0.0, abs=0.05)
+    assert panel.controls["start_y"].value == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_race_without_racers_is_said_and_keeps_the_picture():
+    panel = DescentPanel(ground="bowl", steps=20)
+    before = panel.frame.value
+    panel.controls["names"].value = ()
+    assert "names must be" in panel.error_line.value and panel.frame.value == before
+
+
+@pytest.mark.parametrize("ground", ["saddle", "a network on the digits"])
+def test_the_script_of_a_race_gives_its_losses(ground):
+    panel = DescentPanel(ground=ground, steps=20, epochs=1, names=("SGD", "momentum, as printed", "RMSProp")).run()
+    for (step, loss), record in zip(printed_by(panel), panel.records, strict=True):
+        assert step == record.step
+        np.testing.assert_array_equal(loss, record.loss)
+
+
+# Backpropagation --------------------------------------------------------------------------------------------------------
+
+
+def test_every_weight_changes_the_numbers_and_the_chain_rule_is_written_out():
+    panel = BackpropagationPanel()
+    frames = []
+    for name in backpropagation.WEIGHTS:
+        panel.controls[name].value = 1.5
+        panel.controls["weight"].value = name
+        frames.append(panel.frame.value)
+    assert len(set(frames)) == 9
+    assert panel.frame.value.count("∂L/∂w ") == 9
+
+
+@pytest.mark.parametrize("activation", backpropagation.ACTIVATIONS)
+def test_the_chain_rule_in_words_ends_in_the_gradient(activation):
+    settings = {name: BackpropagationPanel().settings[name] for name in backpropagation.WEIGHTS}
+    now = list(backpropagation.passes(settings, (1.0, 0.5), 1.0, activation=activation))[-2]
+    gradients = [*now.first_gradient.flat, *now.second_gradient.flat]
+    for name, gradient in zip(backpropagation.WEIGHTS, gradients, strict=True):
+        *_, factors, product = chain_rule(now, name, activation).split(" = ")
+        assert float(product) == pytest.approx(gradient, rel=0.01)
+        assert np.prod([float(factor) for factor in factors.split(" · ")]) == pytest.approx(gradient, rel=0.05, abs=1e-9)
+
+
+def test_the_script_of_the_passes_gives_their_losses():
+    panel = BackpropagationPanel(loss="cross-entropy", activation="relu", rounds=2).run()
+    printed = printed_by(panel)
+    assert [stage for _, stage, _ in printed] == [record.stage for record in panel.records]
+    np.testing.assert_array_equal([loss for *_, loss in printed], [record.loss for record in panel.records])
+
+
+def test_a_target_that_is_no_probability_is_said():
+    panel = BackpropagationPanel(loss="cross-entropy")
+    panel.controls["target"].value = -1.0
+    assert "target must lie in 0 .. 1" in panel.error_line.value
+
+
+# One hidden layer -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", fitting.TASKS)
+def test_every_task_is_drawn_before_and_after_training_and_its_script_gives_its_metrics(task):
+    panel = FittingPanel(task=task, epochs=2)
+    before = panel.frame.value
+    panel.run()
+    assert panel.frame.value != before
+    assert printed_by(panel) == [(record.epoch, record.metrics) for record in panel.records]
+    assert ("confusion matrix" in before) == fitting.TASKS[task].classification
+
+
+def test_the_best_network_can_be_shown_instead_of_the_newest():
+    panel = FittingPanel(task="wavy border", units=60, noise=0.4, samples=40, epochs=200, learning_rate=0.05).run()
+    newest = panel.frame.value
+    panel.controls["network"].value = "best so far"
+    losses = [record.metrics["validation_loss"] for record in panel.records]
+    assert f"Shown: epoch {panel.records[int(np.argmin(losses))].epoch:.0f}," in panel.frame.value != newest
+
+
+def test_a_run_that_diverges_is_drawn():
+    panel = FittingPanel(task="wave", activation="square", learning_rate=1.0, units=80, epochs=300, samples=300).run()
+    assert panel.frame.value and "nan" not in panel.frame.value.split("<svg")[1]
