@@ -24,6 +24,7 @@ MOST = {  # what a panel may do in a run of these tests
 MOST_OF = {  # and what some may do whose steps cost more: a fit of a Gaussian process, a whole network
     "CampaignPanel": {"batch": 3}, "DuelPanel": {"steps": 3}, "StudyPanel": {"masses": 3, "frictions": 3},
     "InversePanel": {"initial": 4}, "LatentPanel": {"steps": 4},
+    "SelectionPanel": {"path_epochs": 1, "members": 2},
 }  # fmt: skip
 every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PANELS))
 

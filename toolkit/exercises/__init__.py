@@ -14,9 +14,12 @@ from toolkit.exercises import (
     lesson_03,
     lesson_06,
     lesson_07,
+    lesson_08,
+    lesson_09,
     lesson_10,
     lesson_10b,
     lesson_11,
+    lesson_13,
     lesson_14,
     lesson_15,
 )  # fmt: skip
@@ -24,7 +27,19 @@ from toolkit.exercises.exercise import Exercise
 
 EXERCISES: dict[str, Exercise] = {
     f"{lesson.__name__.rpartition('_')[2]}.{number}": exercise
-    for lesson in (lesson_03, lesson_06, lesson_07, lesson_10, lesson_10b, lesson_11, lesson_14, lesson_15)
+    for lesson in (
+        lesson_03,
+        lesson_06,
+        lesson_07,
+        lesson_08,
+        lesson_09,
+        lesson_10,
+        lesson_10b,
+        lesson_11,
+        lesson_13,
+        lesson_14,
+        lesson_15,
+    )
     for number, exercise in lesson.EXERCISES.items()
 }
 """Number of the lesson and of the exercise in it, as in "07.1", to the exercise."""

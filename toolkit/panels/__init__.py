@@ -18,6 +18,7 @@ from toolkit.panels.morphnet import MorphNetPanel
 from toolkit.panels.network_ideas import NetworkIdeaPanel
 from toolkit.panels.optimizer import OptimizerPanel
 from toolkit.panels.potential import PotentialPanel
+from toolkit.panels.selection import SelectionPanel
 from toolkit.panels.spectra_components import ComponentsPanel
 from toolkit.panels.spectra_decomposition import DecompositionPanel
 from toolkit.panels.spectra_identification import IdentificationPanel
@@ -32,7 +33,7 @@ from toolkit.panels.tortuosity import TortuosityPanel
 __all__ = [
     "InversePanel", "LatentPanel", "MembranePanel", "TortuosityPanel",
     "CampaignPanel", "DuelPanel", "StrategyPanel",
-    "PotentialPanel", "SymmetryPanel",
+    "PotentialPanel", "SelectionPanel", "SymmetryPanel",
     "BackpropagationPanel", "ConvolutionPanel", "DepthPanel", "DescentPanel", "FittingPanel", "GalleryPanel",
     "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
     "ModelPanel", "MorphNetPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
