@@ -9,6 +9,7 @@ from pathlib import Path
 from toolkit.studies import (
     alloys,
     clinics,
+    descriptors,
     lithium,
     membranes,
     membranes_latent,
@@ -79,6 +80,9 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--seeds", type=int, default=2, help="how many")
     study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
     _add_places(study, _potentials)
+    study = studies.add_parser("descriptors", help="chapter 4 of Ghimire on EMT cells: which functions are needed")
+    study.add_argument("--seeds", type=int, default=5, help="how many")
+    _add_places(study, _descriptors)
     study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
     study.add_argument("--seeds", type=int, default=5, help="how many")
     _add_places(study, _lithium)
@@ -194,6 +198,13 @@ def _potentials(chosen: argparse.Namespace) -> None:
         ):
             potentials.join(folder, chosen.recordings / "potentials.npz")
             print(path, flush=True)
+
+
+def _descriptors(chosen: argparse.Namespace) -> None:
+    folder = chosen.folder / "descriptors"
+    for path in descriptors.record(folder, seeds=range(chosen.seeds)):
+        descriptors.merge(folder, chosen.recordings / "descriptors_emt.npz")
+        print(path, flush=True)
 
 
 def _lithium(chosen: argparse.Namespace) -> None:
