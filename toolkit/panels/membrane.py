@@ -55,7 +55,7 @@ class MembranePanel(Panel):
                 "smoothing": slider("smoothing [cells]", 0.0, 0.0, 12.0, 0.5),
                 "spheres": whole_slider("spheres", 0, 0, 100),
                 "sphere_radius": slider("their radius [cells]", 8.0, 2.0, 25.0, 0.5),
-                "periodic": choice("beyond the domain", (("goes on periodically", True), ("no more points", False))),
+                "periodic": choice("outside", (("periodic copies", True), ("no more points", False))),
             },
             "training": {
                 "size": choice("voxels per edge", SIZES),
