@@ -11,6 +11,12 @@ from toolkit import exercises
 FOLDER = Path(__file__).parents[1] / "notebooks"
 
 WRONG = {  # exercise to wrong answers, each with words of the hint that it must get
+    "01.1": {0.9: "Ask of the alarms", 0.474: "not all alarms", 0.679: "that are false"},
+    "01.2": {2.0: "Which direction is steeper", 0.1: "not the limit", 1.0: "What does y do"},
+    "01.3": {0.3: "more alive", -0.5: "other input", 0.1: "its ReLU is on"},
+    "02.1": {12: "padding is missing", 13: "first place counts", 28: "stride of 1", 5: "How far"},
+    "02.2": {((-1, 0, 1),) * 3: "cross-correlation gives", ((0, 0, 0),) * 3: "zero everywhere", ((1, 0, 1),) * 3: "another"},
+    "02.3": {8: "two convolutions each", 18: "smaller number", 14: "Not yet", 3: "line above"},
     "03.1": {6: "with a brake are not asked for", 0: "where is it 0", 16: "where is it 0"},
     "03.2": {1.5: "brakes before it has crossed", 1.3: "a larger goal will do", 1.44: "in tenths"},
     "03.3": {(0.1, 100.0): "0.1 the loss stands below 1 after 20 epochs. Try less", (100.0, 0.01): "smaller friction first",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from toolkit.exercises import (
+    lesson_01,
+    lesson_02,
     lesson_03,
     lesson_06,
     lesson_07,
@@ -28,6 +30,8 @@ from toolkit.exercises.exercise import Exercise
 EXERCISES: dict[str, Exercise] = {
     f"{lesson.__name__.rpartition('_')[2]}.{number}": exercise
     for lesson in (
+        lesson_01,
+        lesson_02,
         lesson_03,
         lesson_06,
         lesson_07,

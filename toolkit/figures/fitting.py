@@ -15,6 +15,7 @@ LIMITS = (-2.0, 2.0)
 CLASSES = (colours.ORANGE, colours.PURPLE)
 TRAIN, VALIDATION = colours.GREY, colours.BLUE
 MOST_UNITS = 30  # whose contributions are drawn
+MOST_LINES = 16  # hidden units whose change of sign is drawn; more would cover the samples
 
 
 def fitting_frame(
@@ -72,7 +73,7 @@ def border_plot(now: Any, samples: tuple[np.ndarray, np.ndarray]) -> str:
     palette = np.array([to_rgb(colour) for colour in CLASSES])
     shade = 1 - 0.5 * (1 - ((1 - share) * palette[0] + share * palette[1]))
     plot = frame.plot(
-        [_switch(unit) for unit in now.units[:MOST_UNITS]], title="border", x_label="x₁", y_label="x₂", size=SIZE,
+        [_switch(unit) for unit in now.units[:MOST_LINES]], title="border", x_label="x₁", y_label="x₂", size=SIZE,
         x_limits=LIMITS, y_limits=LIMITS,
     )  # fmt: skip
     limits = (LIMITS, LIMITS)
@@ -94,7 +95,7 @@ def _switch(unit: np.ndarray) -> frame.Line:
         across, up = -(second * ends + bias) / first, ends
     x, y = np.linspace(*across, 60), np.linspace(*up, 60)
     outside = (np.abs(x) > LIMITS[1]) | (np.abs(y) > LIMITS[1])
-    return frame.Line(np.where(outside, np.nan, x), y, "a hidden unit changes its sign", frame.TEXT, "1 3", 0.8)
+    return frame.Line(np.where(outside, np.nan, x), y, "a hidden unit changes its sign", colours.GREY, "2 3", 0.8)
 
 
 def _units(now: Any) -> str:

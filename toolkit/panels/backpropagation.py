@@ -66,6 +66,7 @@ class BackpropagationPanel(Panel):
 
     def draw(self, records: list[backpropagation.Pass]) -> str:
         """The newest stage, or without a run all but the new weights; what cannot be computed leaves the picture as it is."""
+        records = records[-1:]  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         try:
             now = records[-1] if records else _before_new_weights(self.begin(settings))

@@ -114,6 +114,7 @@ class ConvolutionPanel(Panel):
 
     def draw(self, records: list[convolution.Placement]) -> str:
         """The newest place of a run, or without a run the whole map with the chosen place."""
+        records = records[-1:]  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         if records:
             now = records[-1]

@@ -69,6 +69,7 @@ class GalleryPanel(Panel):
 
     def draw(self, records: list[gallery.Page]) -> str:
         """The newest page, or the first one; a part without images is said and leaves the picture as it is."""
+        records = records[-1:]  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         data = self._data(settings["dataset"])
         page = records[-1] if records else next(self.begin(settings), None)
