@@ -2,6 +2,9 @@
 
 As published: 10,000 recipes drawn uniformly, n from 40 to 170 and e from 0.5 to 1 along one axis, r = 3.4 cells; two axes for
 the additional 3,000. A part of the data set is one file; an interrupted run goes on with the next part.
+
+Measured on one core: at 128³ voxels 0.14 s to generate a membrane, 0.87 s for its three tortuosities and 0.26 MB on disk, which
+makes some three hours and 2.6 GB for 10,000. The document reports 15 s a membrane (200³, 48 threads) and 42 hours.
 """
 
 from __future__ import annotations
