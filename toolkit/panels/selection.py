@@ -80,6 +80,7 @@ class SelectionPanel(Panel):
         self._frames: dict[str, Frames] = {}
         self._described: dict[tuple, torch.Tensor] = {}
         super().__init__(**values)
+        self._offer()
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
         """Data, model, training and view."""
@@ -223,9 +224,14 @@ class SelectionPanel(Panel):
     def _setting_changed(self, name: str) -> None:
         if name == "set":  # the numbers mean other functions now
             self.off = set()
-            options = self._options(document_columns(self.settings["set"]))
-            self.controls["chosen"].options = options
+            self._offer()
         super()._setting_changed(name)
+
+    def _offer(self) -> None:
+        """Let the functions of the set be chosen."""
+        options, control = self._options(document_columns(self.settings["set"])), self.controls["chosen"]
+        if tuple(options) != control.options:
+            control.options = options
 
     def _options(self, columns: list[int]) -> list[tuple[str, int]]:
         return [(label, number) for number, label in enumerate(_labels(columns))]
