@@ -13,6 +13,8 @@
 `tortuosity`                  tortuosity factors, batched over volumes and axes
 `flow`, `lattice`,            the equations behind it, solved step by step, conductances between voxels,
 `multigrid`, `percolation`    their coarse versions, and which pores reach through
+`watching`                    the same as records, for panels
+`structures`                  data sets of random membranes, as shares of material
 `autoencoder`, `latent`       the variational autoencoder and the analysis of its latent space
 `inverse`, `transfer`         recipes recovered from a structure; tortuosity predicted from latent variables
 `memory`                      whether something fits
