@@ -163,7 +163,7 @@ def _width_plot(records: Sequence[Any]) -> str:
         if record.kind == "morph"
     ]
     plot = frame.plot(lines, title="channels alive", x_label="steps", size=SIZE, marks=marks)
-    names = "".join(f'<tspan fill="{line.colour}" dx="8">{escape(line.label)}</tspan>' for line in lines[:4])
+    names = "".join(f'<tspan fill="{line.colour}">{escape(line.label)}&#160;</tspan>' for line in lines[:4])
     return layers.over(plot, f'<text x="{SIZE[0] - 8}" y="14" text-anchor="end" font-weight="600">{names}</text>')
 
 

@@ -4,7 +4,7 @@ As published: convolutions of 32 and 64 channels, strengths from 1e-9 to 9e-6 wi
 and widening and a training without penalty; widths read every 100 steps. The document does not say kernels, head, optimizer,
 epochs, threshold or budget. Chosen here: 3x3 kernels, batch norm and max pooling behind each, one dense layer, Adam with a
 learning rate of 0.01, a channel alive above |γ| = 0.05 (Adam moves γ by about 0.01 a step), and as budget the FLOPs of the
-start. Images and epochs stand in the settings of each run. The runs from bad starts take at most 2000 images in batches of 32,
+start. Images and epochs stand in the settings of each run. The runs from bad starts take at most 1000 images in batches of 16,
 twenty rounds each.
 """
 
@@ -29,7 +29,7 @@ TITLE = "Burghoff, chapter 5: MorphNet on "
 START = (32, 64)
 STRENGTHS = (9e-6, 2e-8, 1e-9, 1e-7, 5e-8)
 BAD_STARTS = {"small": (4, 4), "large": (64, 128)}
-BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 2000, 20
+BAD_STRENGTH, BAD_IMAGES, BAD_ITERATIONS = 5e-8, 1000, 20
 LEARNING_RATE, THRESHOLD, EVERY = 0.01, 0.05, 100
 
 
@@ -94,7 +94,7 @@ def begun(dataset: str, start: str, strength: float, seed: int, epochs: int, ima
     return morphnet.morph(
         ConvSpec(data.input_shape, data.n_classes, BAD_STARTS.get(start, START)), data, strength=strength, budget=budget,
         iterations=BAD_ITERATIONS if bad else 2, epochs=epochs, threshold=THRESHOLD, learning_rate=LEARNING_RATE,
-        batch_size=32 if bad else 64, every=EVERY, seed=seed, device="cpu",
+        batch_size=16 if bad else 64, every=EVERY, seed=seed, device="cpu",
     )  # fmt: skip
 
 
