@@ -90,7 +90,7 @@ def _bowl(w):
 
 def _saddle(w):
     x, y = w[..., 0], w[..., 1]
-    return x**4 / 4 - x**2 / 2 + y**2 / 2 + 0.25
+    return (x**2 - 1) ** 2 / 4 + y**2 / 2
 
 
 def _saddle_gradient(w):
@@ -129,7 +129,7 @@ LANDSCAPES = {
         Landscape("double well", "(ω²-4)²/10 + 0.35ω + 0.75", _double_well, _double_well_gradient, ((-3.6, 3.6),), (3.3,)),
         Landscape("washboard", "ω²/20 + 0.6(1 - cos 3ω)", _washboard, _washboard_gradient, ((-7, 7),), (6.0,)),
         Landscape("bowl", "(x² + 10y²)/2", _bowl, lambda w: w * np.array([1.0, 10.0]), ((-5, 5), (-3, 3)), (-4.0, 2.0)),
-        Landscape("saddle", "x⁴/4 - x²/2 + y²/2 + 1/4", _saddle, _saddle_gradient, ((-2, 2), (-2, 2)), (0.05, 1.8)),
+        Landscape("saddle", "(x²-1)²/4 + y²/2", _saddle, _saddle_gradient, ((-2, 2), (-2, 2)), (0.05, 1.8)),
         Landscape("Rosenbrock", "(1-x)² + 10(y-x²)²", _rosenbrock, _rosenbrock_gradient, ((-2, 2), (-1, 3)), (-1.2, 1.0)),
         Landscape("Himmelblau", "((x²+y-11)² + (x+y²-7)²)/20", _himmelblau, _himmelblau_gradient, ((-5, 5), (-5, 5)), (0, 0)),
         Landscape(
