@@ -53,11 +53,13 @@ class Effort:
     """How long networks are trained, in epochs.
 
     Attributes:
+        patient: all functions, set A and the choice of LassoNet once more, so long that more hardly helps.
         compared: subsets that are judged on the test part.
         others: leave one out, subsets of every size, rounds of elimination.
         path: at each penalty.
     """
 
+    patient: int = 1500
     compared: int = 300
     others: int = 100
     path: int = 10
@@ -68,7 +70,8 @@ class Trained:
     """One trained model.
 
     Attributes:
-        study: "sets", "groups", "counts", "leave one out", "lassonet", "weights", "permutation", "uncorrelated" or "forest".
+        study: "sets", "groups", "counts", "leave one out", "lassonet", "weights", "permutation", "uncorrelated", "patient" or
+            "forest".
         name: of the set, the function left out, the form of the forest.
         features: number of functions.
         columns: their numbers among the 329.
@@ -185,6 +188,18 @@ def _compared(data: Scaled, found: Mapping[str, Mapping[str, list[int]]], seed: 
         yield Trained(study, name, len(columns), tuple(columns), seed, *values)
 
 
+def trained_long(data: Scaled, records: Sequence[Any], *, seed: int, effort: Effort = Effort()) -> Iterator[Trained]:  # noqa: B008
+    """All functions, set A, and what LassoNet chose for this seed, each trained to the end."""
+    models = table(records)
+    walked = models[(models["study"] == "lassonet") & (models["features"] <= MOST) & (models["seed"] == seed)]
+    chosen = list(walked.loc[walked["validation"].idxmin(), "columns"])
+    for name, columns in (("329", range(data.features)), ("57A", document_columns("57A")), ("LassoNet", chosen)):
+        run = fit(data.only([*columns]), seeds=seed, order_seed=seed, epochs=effort.patient)
+        list(run)
+        errors = (float(run.rmse(part)[0]) for part in ("train", "validation", "test"))
+        yield Trained("patient", name, len(columns), tuple(columns), seed, *errors)
+
+
 def _left_out(data: Scaled, seed: int, epochs: int) -> Iterator[Trained]:
     columns = np.array(document_columns("57A"))
     for result in leave_one_out(data.only(columns), seeds=[seed], epochs=epochs):
@@ -230,7 +245,7 @@ def against_all(records: Sequence[Any]) -> pd.DataFrame:
     """
     models = table(records)
     means = models.groupby(["study", "name", "features", "seed"], as_index=False)[["train", "validation", "test"]].mean()
-    whole = means[means["name"] == "329"].set_index("seed")["test"]
+    whole = means[(means["study"] == "sets") & (means["name"] == "329")].set_index("seed")["test"]
     rows = []
     for name, own in _candidates(means):
         own = own.set_index("seed").sort_index()
@@ -250,6 +265,20 @@ def against_all(records: Sequence[Any]) -> pd.DataFrame:
         "p worse",
         "not worse",
     ]
+    return pd.DataFrame(rows, columns=heads).sort_values("test", ignore_index=True)
+
+
+def patient(records: Sequence[Any]) -> pd.DataFrame:
+    """The subsets that were trained to the end beside all 329 functions, as `against_all`."""
+    own = table(records)
+    own = own[own["study"] == "patient"].set_index("seed").sort_index()
+    whole, rows = own[own["name"] == "329"], []
+    for name, each in own.groupby("name"):
+        shown = _shown(paired(each["test"], whole.loc[each.index, "test"]))
+        rows.append(
+            [name, each["features"].mean(), each["train"].mean(), each["validation"].mean(), each["test"].mean(), *shown]
+        )
+    heads = ["functions", "features", "train", "validation", "test", "minus 329", "low", "high", "p worse", "not worse"]
     return pd.DataFrame(rows, columns=heads).sort_values("test", ignore_index=True)
 
 
@@ -273,21 +302,29 @@ def _shown(test: Paired) -> tuple[float, float, float, float, bool]:
 def record(
     folder: str | Path, *, seeds: Sequence[int], cells: aluminium.Scale = CELLS, effort: Effort = Effort()
 ) -> Iterator[Path]:  # noqa: B008
-    """Compute all seeds, one file each; a seed whose file is there is not computed again.
+    """Compute all seeds, two files each; what is there already is not computed again.
 
     Yields:
-        The file of each seed, once it is complete.
+        Each file, once it is complete.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
-    paths = {seed: Path(folder) / f"{seed}.npz" for seed in seeds}
-    if not all(one.exists() for one in paths.values()):
+    first = [Path(folder) / f"{seed}.npz" for seed in seeds]
+    second = [Path(folder) / f"{seed}_patient.npz" for seed in seeds]
+    if not all(one.exists() for one in (*first, *second)):
         frames = aluminium.emt(cells, folder=Path(folder) / "emt", progress=True)
         functions = descriptors(frames)
-    for seed, one in paths.items():
-        if not one.exists():
-            found = [*records_of(prepared(frames, functions, seed=seed), seed=seed, effort=effort)]
-            recordings.save(one, found, settings={"seed": seed, "frames": len(frames), "effort": vars(effort)}, title=TITLE)
-        yield one
+    for file, seed in [*zip(first, seeds, strict=True), *zip(second, seeds, strict=True)]:
+        if not file.exists():
+            data = prepared(frames, functions, seed=seed)
+            known = load(Path(folder) / f"{seed}.npz") if file in second else None
+            compute = (
+                records_of(data, seed=seed, effort=effort)
+                if known is None
+                else trained_long(data, known, seed=seed, effort=effort)
+            )
+            settings = {"seed": seed, "frames": len(frames), "effort": vars(effort)}
+            recordings.save(file, [*compute], settings=settings, title=TITLE)
+        yield file
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
@@ -296,12 +333,12 @@ def merge(folder: str | Path, path: str | Path) -> None:
     Raises:
         FileNotFoundError: the folder holds no finished seed.
     """
-    files = sorted(Path(folder).glob("[0-9]*.npz"), key=lambda file: int(file.stem))
+    files = sorted(Path(folder).glob("[0-9]*.npz"), key=lambda file: (int(file.stem.partition("_")[0]), file.stem))
     if not files:
         raise FileNotFoundError(f"{folder}: no finished seed")
     loaded = [recordings.load(file) for file in files]
     found = [one for each in loaded for one in each.records]
-    seeds = [int(file.stem) for file in files]
+    seeds = sorted({each.settings["seed"] for each in loaded})
     provenance = recordings.provenance(data={"name": "aluminium, EMT"}, seeds=seeds)
     recordings.save(path, found, settings=loaded[0].settings | {"seeds": seeds}, title=TITLE, provenance=provenance)
 
