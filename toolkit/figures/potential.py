@@ -168,6 +168,7 @@ def radial_functions(axis: Any, curves: Sequence[tuple[np.ndarray, np.ndarray]],
     if distances is not None:
         name, x, y = distances
         axis.fill_between(x, np.asarray(y) / np.max(y), color=colours.YELLOW, alpha=0.5, label=f"g(R), {name}")
+        axis.legend(frameon=False, fontsize=8, loc="upper right")
     for number, (x, y) in enumerate(curves):
         axis.plot(x, y, color=colours.CYCLE[number % len(colours.CYCLE)], linewidth=1)
     axis.set(xlabel="distance R [Å]", ylabel="G2 of one neighbour")
@@ -192,8 +193,8 @@ def compared(
     means = [np.mean(values) if len(values) else np.nan for values in ours]
     axis.plot(at + 0.12, means, "_", color=colours.OURS, markersize=16, label="ours, each seed and mean")
     axis.set_xticks(at, names, rotation=30)
-    axis.set(ylabel=label, yscale="log")
-    axis.legend(frameon=False, fontsize=8)
+    axis.set(ylabel=label, ylim=(0, None))
+    axis.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _around(at: np.ndarray, values: np.ndarray, place: tuple[float, float, float], colour: str, wide: float, label: str) -> str:
