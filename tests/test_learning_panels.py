@@ -1,5 +1,9 @@
 """The panels of the basics: cells that are clicked and written, what a setting shows at once, scripts with the same numbers."""
 
+import math
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from small_panels import few_digits
@@ -23,6 +27,19 @@ def printed_by(panel):
     lines = []
     exec(panel.code(), {"print": lambda *values: lines.append(values)})
     return lines
+
+
+@pytest.mark.parametrize(
+    "panel_type", [BackpropagationPanel, ConvolutionPanel, DepthPanel, DescentPanel, FittingPanel, GalleryPanel]
+)
+def test_pictures_are_well_formed_with_numbers_for_coordinates(panel_type):
+    panel = panel_type(**{name: 2 for name in ("epochs", "blocks") if name in panel_type().controls})
+    for picture in (panel.frame.value, panel.run().frame.value):
+        for element in ElementTree.fromstring(picture).iter():
+            for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"):
+                if not element.get(name, "0").endswith("%"):
+                    assert math.isfinite(float(element.get(name, "0"))), element.attrib
+            assert not re.search("nan|inf", element.get("d", ""))
 
 
 # Convolution ------------------------------------------------------------------------------------------------------------

@@ -105,7 +105,9 @@ class GalleryPanel(Panel):
         return self.own_data or self._sets[name]
 
     def _offer(self) -> None:
-        """The classes of the chosen set."""
+        """The classes of the chosen set; a large one takes seconds to read."""
+        if hasattr(self, "error_line") and self._dataset.value not in self._sets:  # else the panel is only being built
+            self._show_note(f"reading {self._dataset.value} ...")
         classes = [EVERY, *self._data(self._dataset.value).classes]
         if list(self._label.options) != classes:
             kept = self._label.value if self._label.value in classes else EVERY
