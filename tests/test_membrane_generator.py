@@ -36,6 +36,18 @@ def test_three_seeds_are_nearest_all_along_an_edge(stretch, periodic):
     np.testing.assert_allclose(distances[:, 2], distances[:, 0], rtol=1e-8)
 
 
+@pytest.mark.parametrize(("points", "stretch"), [(4, (1, 1, 1)), (5, (1, 0.1, 1)), (30, (0.1, 1, 0.1)), (200, (1, 1, 0.2))])
+def test_few_points_and_strong_stretch_have_all_their_neighbours(points, stretch):
+    """Copies must reach far along a stretched axis: six domains are enough here."""
+    seeds = voronoi.seed_points(points, 1)
+    reach = [6 if factor < 1 or points < 10 else 1 for factor in stretch]
+    shifts = np.stack(np.meshgrid(*[np.arange(-one, one + 1) for one in reach], indexing="ij"), -1).reshape(-1, 3)
+    ends = voronoi.edges(seeds, stretch=stretch, periodic=True, reach=0.02)
+    places = np.concatenate([ends[:, 0], ends[:, 1], ends.mean(1)])
+    distances, _ = cKDTree((seeds[None] + shifts[:, None]).reshape(-1, 3) * stretch).query(places * stretch, k=3)
+    np.testing.assert_allclose(distances[:, 2], distances[:, 0], rtol=1e-7)
+
+
 def test_no_edge_is_missing():
     """The voxels with three seeds at the same distance, within a little, are all close to an edge, and an edge to them."""
     points, size = voronoi.seed_points(40, 2), 48
@@ -71,6 +83,12 @@ def test_a_membrane_does_not_depend_on_its_batch(device):
     assert together.shape == (2, 24, 24, 24)
     assert torch.equal(together[1], alone)
     assert torch.equal(together, build([Recipe(40, seed=3), Recipe(90, (1, 0.5, 1), 5.0, 8)], size=24, device=device))
+
+
+def test_many_membranes_are_built_in_parts(monkeypatch):
+    whole = voronoi_membrane([40] * 5, size=12, seed=range(5))
+    monkeypatch.setattr(generator, "AT_ONCE", 2)
+    assert torch.equal(voronoi_membrane([40] * 5, size=12, seed=range(5)), whole)
 
 
 def test_the_seed_decides():

@@ -27,6 +27,7 @@ RADIUS = 3.4  # cells, of the document's ligaments
 STRONGEST = 0.1  # stretching factor; the document goes down to 0.5
 MOST_POINTS, LARGEST = 100_000, 2048
 METHODS = ("torch", "scipy")
+AT_ONCE = 64  # membranes that are built together
 TRUNCATE = 4.0  # standard deviations at which the Gaussian filter ends, as in scipy
 DIGITS = 9  # of a smoothed volume: rounding errors below must not decide between two ways of computing it
 
@@ -145,8 +146,14 @@ def build(
     torch.Size([2, 32, 32, 32])
     """
     _check_build(recipes, size, smoothing, method, device)
+    parts = [recipes[first : first + AT_ONCE] for first in range(0, len(recipes), AT_ONCE)]
+    return torch.cat([_built(part, size, smoothing * size / DOMAIN, periodic, method, device) for part in parts])
+
+
+def _built(
+    recipes: Sequence[Recipe], size: int, sigma: float, periodic: bool, method: str, device: str | torch.device
+) -> Tensor:
     segments, radii = zip(*(skeleton(recipe, size=size, periodic=periodic) for recipe in recipes), strict=True)
-    sigma = smoothing * size / DOMAIN
     if method == "scipy":
         volumes = [ligaments.tubes_one_by_one(*pair, size=size) for pair in zip(segments, radii, strict=True)]
         smoothed = [_scipy_smoothed(volume, sigma, periodic) for volume in volumes] if sigma else volumes

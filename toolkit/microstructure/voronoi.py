@@ -10,7 +10,12 @@ from itertools import product
 import numpy as np
 from scipy.spatial import Delaunay
 
-MARGINS = (0.35, 1.0)  # how far copies of the seeds reach beyond the domain; the first that is enough is taken
+MARGINS = (
+    1.5,
+    2.5,
+    5.0,
+    10.0,
+)  # how far copies of the seeds reach beyond the domain [cells]; the first that is enough is taken
 FAR = 10.0  # distance of the points that close the outermost cells, so far away that no point of the domain is nearest to one
 
 
@@ -55,19 +60,20 @@ def edges(seeds: np.ndarray, *, stretch: tuple[float, float, float], periodic: b
     scale = np.asarray(stretch, float)
     if not periodic:
         return _clipped(_ends(_enclosed(seeds * scale, scale))[0] / scale, reach)[0]
-    for margin in MARGINS:
-        ends, radii = _ends(_copies(seeds, max(margin, reach)) * scale)
-        ends, near = _clipped(ends / scale, reach)
-        if radii[near].max(initial=0.0) < margin * scale.min():  # no point beyond the margin can have a say
+    cell = (scale.prod() / len(seeds)) ** (1 / 3)
+    for margin in cell * np.array(MARGINS):
+        ends, radii = _ends(_copies(seeds, margin / scale + reach) * scale)
+        parts, near = _clipped(ends / scale, reach)
+        if radii[near].max(initial=0.0) < margin:  # no seed beyond the copies can be nearest to a place on an edge
             break
-    return ends
+    return parts
 
 
-def _copies(seeds: np.ndarray, margin: float) -> np.ndarray:
-    """The seeds and their periodic copies up to `margin` beyond the unit cube."""
-    shifts = np.array(list(product((-1, 0, 1), repeat=3)), float)
+def _copies(seeds: np.ndarray, margins: np.ndarray) -> np.ndarray:
+    """The seeds and their periodic copies up to a margin per axis beyond the unit cube."""
+    shifts = np.array(list(product(*(range(-count, count + 1) for count in np.ceil(margins).astype(int)))), float)
     copies = (seeds[None] + shifts[:, None]).reshape(-1, 3)
-    return copies[((copies > -margin) & (copies < 1 + margin)).all(1)]
+    return copies[((copies > -margins) & (copies < 1 + margins)).all(1)]
 
 
 def _enclosed(seeds: np.ndarray, box: np.ndarray) -> np.ndarray:
