@@ -308,11 +308,14 @@ def threshold(volume: np.ndarray, *, porosity: float) -> float:
     """
     if not 0 < porosity < 1:
         raise ValueError(f"porosity must lie between 0 and 1, got {porosity}")
-    levels, counts = np.unique(_checked(volume), return_counts=True)
-    if len(levels) < 2:
-        raise ValueError(f"volume must have two grey levels or more to be cut in two, it has {levels.tolist()}")
-    below = np.cumsum(counts)[:-1] / volume.size
-    return float(levels[1:][np.abs(below - porosity).argmin()])
+    values = _checked(volume).ravel()
+    lowest, highest = values.min(), values.max()
+    if lowest == highest:
+        raise ValueError(f"volume must have two grey levels or more to be cut in two, it has {lowest} only")
+    rank = min(max(round(porosity * values.size), 1), values.size - 1)
+    level = np.partition(values, rank)[rank]
+    levels = [one for one in (level, values[values > level].min(initial=highest)) if one > lowest]  # many voxels may share one
+    return float(min(levels, key=lambda one: abs((values < one).mean() - porosity)))
 
 
 def segmented(volume: np.ndarray, *, porosity: float | None = None, level: float | None = None) -> np.ndarray:
