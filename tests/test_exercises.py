@@ -121,7 +121,7 @@ def test_the_lesson_asks_its_exercises_with_their_time_and_no_answer(lesson):
     (path,) = FOLDER.glob(f"{lesson}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    asked = re.findall(r'"([\w.]+)": None', code)
+    asked = re.findall(r'"(\d+b?\.\d)": None', code)
     assert asked == [name for name in exercises.EXERCISES if name.startswith(f"{lesson}.")]
     (text,) = [cell.source for cell in cells if cell.cell_type == "markdown" and cell.source.startswith("## Exercises")]
     minutes = re.findall(r"\((\d+) minutes\)", text)
