@@ -52,7 +52,7 @@ def test_runs_are_recorded_once_joined_compared_and_replayed(tmp_path):
     assert compared.loc["lambda_max_shrunk_channels_layer_1", "ours"] == 0
     assert not compared.loc["iterations_to_common_architecture", "ours"] < 1
     assert compared["verdict"].str.contains("not comparable|not run|not printed").all()
-    for experiment, names in (("several strengths", ["λ = 1e-09", "λ = 0.001"]), ("bad starts", ["too large", "too small"])):
+    for experiment, names in (("several strengths", ["λ = 1e-09", "λ = 0.001"]), ("bad starts", ["too small", "too large"])):
         panel = MorphNetPanel(experiment=experiment)
         panel.replay(joined)
         assert list(figures.by_run(panel.records)) == names

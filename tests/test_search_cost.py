@@ -176,6 +176,31 @@ def test_a_product_with_an_open_gate_leaves_the_channel_its_own():
     assert FlopRegularizer(model, (1, 4, 4)).widths() == {"body.0": 2, "gate.0": 2, "head": 2}
 
 
+def test_a_network_written_with_functions_is_the_same_as_one_of_modules():
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+            self.second, self.again = nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)
+            self.head = nn.Linear(16, 3)
+
+        def forward(self, x):
+            x = functional.max_pool2d(functional.relu(self.norm(self.first(x))), 2)
+            x = torch.add(x, other=torch.relu(self.again(self.second(x))))
+            x = functional.adaptive_max_pool2d(x * 0.5 + 1, 2)
+            return self.head(x.view(x.size(0), -1))
+
+    model = Functional()
+    with torch.no_grad():
+        model.norm.weight.copy_(torch.tensor([1.0, 0.0, 0.0, 2.0]))
+        model.again.weight.copy_(torch.tensor([0.0, 3.0, 0.0, 0.0]))
+    regularizer = FlopRegularizer(model, (1, 8, 8))
+    assert regularizer.widths() == {"first": 3, "second": 3, "head": 3}
+    assert regularizer.alive()["first"].tolist() == [True, True, False, True]
+    assert regularizer.full_cost == counter(model, (1, 8, 8))
+    assert regularizer.cost() == 2 * 9 * (64 * 3 + 16 * 9) + 2 * 3 * 4 * 3
+
+
 def test_a_layer_that_is_used_twice_counts_twice_and_keeps_its_channels():
     class Twice(nn.Module):
         def __init__(self):

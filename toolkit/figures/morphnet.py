@@ -106,8 +106,8 @@ def front(axis: Any, runs: Mapping[str, Sequence[Any]], *, final: bool) -> None:
             if number == (-1 if final else 0):
                 axis.plot(mflops, 100 * error, "o" if final else "s", color=colour[name], label=name)
     axis.set(xlabel="MFLOPs of what is alive", ylabel="error on validation [%]")
-    axis.set_xlim(0, None)
     if axis.lines:
+        axis.set_xlim(0, 1.1 * max(max(line.get_xdata()) for line in axis.lines))
         axis.legend(frameon=False, fontsize=8)
 
 
@@ -122,6 +122,7 @@ def history(axis: Any, runs: Mapping[str, Sequence[Any]]) -> None:
                 markersize=5, label=f"{name}, {layer}",
             )  # fmt: skip
     axis.set(xlabel="round", ylabel="channels", yscale="log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 

@@ -141,7 +141,7 @@ class MorphNetPanel(Panel):
         runs = {name: pair for name, pair in study.runs(path).items() if (pair[0]["start"] in study.BAD_STARTS) == bad}
         if not runs:
             raise ValueError(f"{path}: it holds no runs for the experiment {self.settings['experiment']!r}")
-        ordered = sorted(runs.values(), key=lambda pair: (pair[0]["strength"], pair[0]["start"]))
+        ordered = sorted(runs.values(), key=lambda pair: (pair[0]["strength"], pair[0]["start"] == "large"))
         named = [[replace(one, run=_recorded_name(settings, bad)) for one in records] for settings, records in ordered]
         first = ordered[0][0]
         settings = {name: first[name] for name in ("dataset", "epochs", "iterations")} | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -410,16 +410,3 @@ def _stands(start: Architecture, widths: Mapping[str, int]) -> bool:
 
 def _restored(start: Architecture, text: str) -> Architecture:
     return replace(start, widths=json.loads(text)) if isinstance(start, Custom) else architecture.from_json(text)
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Numbers of the points that no other beats in both: less in the first number and in the second, in order of the first.
-
-    >>> pareto([(1.0, 5.0), (2.0, 6.0), (3.0, 1.0)])
-    [0, 2]
-    """
-    front: list[int] = []
-    for number in sorted(range(len(points)), key=lambda one: points[one]):
-        if not front or points[number][1] < points[front[-1]][1]:
-            front.append(number)
-    return front

@@ -32,6 +32,9 @@ PASSING_NAMES = (
     "contiguous", "clone", "neg", "abs", "clamp", "interpolate", "pad",
     *(f"{pooling}_pool{d}d" for pooling in ("max", "avg", "adaptive_avg", "adaptive_max") for d in (1, 2, 3)),
 )  # fmt: skip
+DISPATCHED = tuple(  # their __name__ is that of a dispatcher
+    getattr(functional, f"{pooling}_pool{d}d") for pooling in ("max", "adaptive_max") for d in (1, 2, 3)
+)
 SUMS = ("add", "add_", "iadd", "sub", "sub_", "isub")
 PRODUCTS = ("mul", "mul_", "imul")
 JOINS = ("cat", "concat", "concatenate")
@@ -188,8 +191,8 @@ class _Walk(fx.Interpreter):
         name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
         if node.op == "get_attr":
             raise _refused(node, "tensors outside of layers cannot be followed")
-        if node.target in (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d):
-            name = "max_pool2d"  # its __name__ is that of a dispatcher
+        if node.target in DISPATCHED:
+            name = "max_pool2d"
         if name in SUMS + PRODUCTS or node.target in (operator.truediv,):
             return self._joined(node, product=name in PRODUCTS)
         if name in JOINS:
@@ -296,7 +299,7 @@ class _Walk(fx.Interpreter):
 
     def _joined(self, node: fx.Node, *, product: bool) -> Channels:
         """A sum lets through what any part lets through; a product is switched off by any factor."""
-        tensors = [argument for argument in node.args if isinstance(argument, fx.Node) and argument in self.channels]
+        tensors = [argument for argument in node.all_input_nodes if argument in self.channels]
         if not tensors:
             raise _refused(node, "its input is no tensor of the network")
         if len({(self.env[one].ndim, self.env[one].shape[1]) for one in tensors}) > 1:
