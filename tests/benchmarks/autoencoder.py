@@ -1,8 +1,8 @@
 """Training throughput of the autoencoder against a plain loop of the same network, and the memory of a step.
 
 The plain loop is what one writes by hand: the layers of Table 4.3 as they come from torch, volumes kept as float32, a data
-loader, loss and gradient, Adam. Both take as many batches of the same membranes for the same number of steps, in
-interleaved rounds; the ratio is the median over the rounds of processor time. `python tests/benchmarks/autoencoder.py [--quick]`
+loader, loss and gradient, Adam. Both take as many batches of the same membranes, in interleaved rounds; the ratio is the median
+over the rounds of processor time. `python tests/benchmarks/autoencoder.py [--quick]`
 """
 
 import argparse

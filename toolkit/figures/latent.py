@@ -198,6 +198,9 @@ def draw_errors(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     mean = [row["squared_error"] for row in rows if row["numbers"] == 0]
     ax.axhline(mean[0], color=colours.GREY, ls=":", label="mean of the training part")
     ax.set(xscale="log", xlabel="numbers kept of each structure", ylabel="mean squared error per voxel")
+    ticks = sorted({row["numbers"] for row in rows} - {0})
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.minorticks_off()
     ax.legend(frameon=False, fontsize=8)
 
 
@@ -248,7 +251,9 @@ def draw_explained(ax: Axes, explained: np.ndarray) -> None:
     ax.set(xlabel="principal components", ylabel="cumulative share of variance", ylim=(0, 1.02))
 
 
-def draw_histories(ax: Axes, found: Sequence[Any], *, strangers: float | None = None, title: str = "") -> None:
+def draw_histories(
+    ax: Axes, found: Sequence[Any], *, strangers: float | None = None, title: str = "", legend: bool = False
+) -> None:
     """Least distance against structures tried: all searches grey, the median one blue (Fig. 4.12).
 
     Args:
@@ -256,6 +261,7 @@ def draw_histories(ax: Axes, found: Sequence[Any], *, strangers: float | None = 
         found: searches for one target, with `best` and `distance`.
         strangers: distance of structures with the target's recipe and another seed, as a dotted line.
         title: of the axes.
+        legend: whether the lines are named.
     """
     runs = sorted(found, key=lambda one: one.distance)
     for one in runs:
@@ -266,6 +272,8 @@ def draw_histories(ax: Axes, found: Sequence[Any], *, strangers: float | None = 
         ax.axhline(strangers, color=colours.VERMILION, ls=":", label="same recipe, other seed")
     ax.set(xlabel="structures tried", ylabel="latent distance", title=title)
     ax.set_ylim(bottom=0)
+    if legend:
+        ax.legend(frameon=False, fontsize=8, loc="center right")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
