@@ -220,3 +220,17 @@ def test_parts_must_fit():
         Potential(functions, scaling, HighDimensionalNetwork(2))
     with pytest.raises(ValueError, match="for 1 species"):
         Potential(functions, scaling, HighDimensionalNetwork(1, species=2))
+
+
+def test_everything_runs_on_a_device(device):
+    """On other devices than the CPU the minimum image search is used where it is admitted."""
+    model = potential(species=("Al", "Cu"))
+    several = [structure(number, species=("Al", "Cu"), edge=11.0) for number in (1, 2)]
+    positions, cell, numbers = tensors(*several)
+    expected = model.predict(positions, cell, numbers=numbers)
+    found = model.to(device).predict(positions.to(device), cell.to(device), numbers=numbers.to(device))
+    assert found.energy.device.type == device
+    assert torch.allclose(found.energy.cpu(), expected.energy) and torch.allclose(
+        found.forces.cpu(), expected.forces, atol=1e-9
+    )
+    assert torch.equal(found.outside.cpu(), expected.outside)
