@@ -293,6 +293,20 @@ def test_a_pause_does_not_count_as_time_of_the_run(clock):
     assert pace.share == pytest.approx(0.06 / 1.22)
 
 
+def test_a_picture_is_of_records_to_which_the_run_adds_nothing():
+    drawn = []
+
+    class Watched(CountingPanel):
+        def draw(self, records):
+            drawn.append(records)
+            return super().draw(records)
+
+    panel = Watched(most=20)
+    panel.run()
+    assert drawn and not any(records is panel.records for records in drawn)
+    assert drawn[-1] == panel.records
+
+
 def test_a_view_control_redraws_a_running_panel_at_once(gated):
     gated.start()
     gated.release(2)

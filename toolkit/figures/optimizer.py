@@ -22,22 +22,22 @@ class Curves:
     """
 
     def __init__(self):
-        self._begin(None)
+        self._begin()
 
     def follow(self, records: list[Any]) -> None:
-        """Take what this list has gained since the last call; another or a shorter list is read afresh."""
-        if records is not self._source or len(records) < self._taken:
-            self._begin(records)
+        """Take what these records have gained since the last call; other or fewer ones are read afresh."""
+        if self._newest is not None and (len(records) < self._taken or records[self._taken - 1] is not self._newest):
+            self._begin()
         for record in records[self._taken :]:
             self._take(record)
-            self._taken += 1
+            self._taken, self._newest = self._taken + 1, record
 
     def of(self, metric: str) -> list[tuple[str, list[float], list[float]]]:
         """Run, epochs and values of every run that has the metric."""
         return [(run, *self.points[run, metric]) for run in self.runs if (run, metric) in self.points]
 
-    def _begin(self, source: list[Any] | None) -> None:
-        self._source, self._taken = source, 0
+    def _begin(self) -> None:
+        self._taken, self._newest = 0, None
         self.points: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
         self.brakes: list[tuple[str, float]] = []
         self.runs: list[str] = []

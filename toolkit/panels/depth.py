@@ -68,7 +68,6 @@ class DepthPanel(Panel):
 
     def draw(self, records: list[depth.Layers]) -> str:
         """The newest gradients, or those before training."""
-        records = list(records)  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         norms = dict(zip(depth.KINDS, records[-1].norms, strict=True)) if records else self._at_first(settings)
         ratios = ", ".join(f"{kind} {_ratio(values)}" for kind, values in norms.items())

@@ -83,7 +83,6 @@ class DescentPanel(Panel):
 
     def draw(self, records: list[descent.Racers]) -> str:
         """The race so far, or on a landscape the whole of it; what cannot be run leaves the picture as it is."""
-        records = list(records)  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         on_network = settings["ground"] == NETWORK
         if not records and not on_network:

@@ -67,7 +67,6 @@ class FittingPanel(Panel):
 
     def draw(self, records: list[fitting.Fitted]) -> str:
         """The newest or the best network, and the course of the run; before a run the network as it begins."""
-        records = list(records)  # the run may be adding to them
         settings = self.ran_with if records else self.settings
         shown = records or [_untrained(settings["task"], *((name, settings[name]) for name in ARGUMENTS))]
         losses = [record.metrics["validation_loss"] for record in shown]

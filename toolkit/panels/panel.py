@@ -393,7 +393,7 @@ class Panel:
 
     def _draw(self) -> None:
         with self._drawing:
-            records = self.records[: max(1, self.timeline.value)] if self.timeline.max else self.records
+            records = self.records[: max(1, self.timeline.value) if self.timeline.max else None]  # a copy: a run may go on
             self.frame.value = self.draw(records)
             text = "ready: choose settings, then Run"
             if records:
