@@ -90,7 +90,7 @@ class LatentPanel(Panel):
             "model": {
                 "start": choice("move from", ("mean of all", "chosen structure")),
                 "component": choice("along component", numbers),
-                "coordinate": slider("by [std. deviations]", 0.0, -FARTHEST, FARTHEST, 0.1),
+                "coordinate": slider("by [deviations]", 0.0, -FARTHEST, FARTHEST, 0.1),
             },
             "training": {"steps": whole_slider("steps of the walk", 13, 2, 61)},
             "view": {
