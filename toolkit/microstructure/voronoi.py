@@ -107,9 +107,9 @@ def _circumspheres(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _clipped(ends: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     """The parts of edges in the unit cube widened by `reach`, and which edges have one."""
-    start, along = ends[:, 0], ends[:, 1] - ends[:, 0]
-    finite = np.isfinite(ends).all((1, 2))
+    start, finite = ends[:, 0], np.isfinite(ends).all((1, 2))
     with np.errstate(divide="ignore", invalid="ignore"):
+        along = ends[:, 1] - ends[:, 0]
         bounds = np.stack([(-reach - start) / along, (1 + reach - start) / along])
     bounds = np.nan_to_num(bounds, nan=0.0)  # an edge in the plane of a face
     first, last = np.clip(bounds.min(0).max(1), 0, 1), np.clip(bounds.max(0).min(1), 0, 1)
