@@ -1,6 +1,7 @@
 """FLOPs and MorphNet's penalty: golden numbers, a count by hand on random graphs, what dead channels mean, refusals."""
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -54,7 +55,9 @@ def test_the_golden_numbers_of_the_reference_code():
 @pytest.mark.parametrize("source", ["gamma", "group_lasso"])
 def test_random_graphs_agree_with_a_count_by_hand(source):
     compared = 0
-    for seed in range(GRAPHS):
+    for seed in itertools.count():
+        if compared == GRAPHS:
+            break
         model, plan, shape = draw(seed)
         randomised(model, seed)
         threshold = 0.3 if source == "gamma" else 0.25
@@ -67,7 +70,7 @@ def test_random_graphs_agree_with_a_count_by_hand(source):
         assert regularizer.cost() == cost
         assert regularizer.penalty().item() == pytest.approx(penalty, rel=1e-6, abs=1e-6)
         compared += 1
-    assert compared >= 0.7 * GRAPHS
+    assert seed < 2 * GRAPHS  # few of the graphs have no channel that could be removed
 
 
 def test_flops_equal_those_of_torch_on_random_graphs():
