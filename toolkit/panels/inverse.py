@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from toolkit.studies import membranes_latent, membranes_vae
 VARIABLES = ("Voronoi points n", "radius r [cells]", "stretch along x", "stretch along y", "stretch along z")
 OTHER_SEED = 1
 DARKER = 3.0
+MOST_KEPT = 400  # structures, of 33 kB each at 32³
 
 
 def _seen_through(volume: torch.Tensor, axis: int) -> np.ndarray:
@@ -71,7 +72,7 @@ class InversePanel(Panel):
             "training": {
                 "initial": whole_slider("random at first", 20, 2, 60),
                 "iterations": whole_slider("then proposed", 60, 0, 300),
-                "search_seed": whole_slider("seed of the search", 0, 0, 99),
+                "search_seed": whole_slider("search seed", 0, 0, 99),
             },
             "view": {
                 "axis": choice("seen along", structures.AXES),
@@ -84,7 +85,7 @@ class InversePanel(Panel):
         names = ("acquisition", "kappa", "kernel", "initial", "iterations", "search_seed")
         goal = self._volume(self.targets[settings["target"]])
         return inverse.recover(
-            self.model, goal, seed=self._seed(settings), box=inverse.ranges(membranes_vae.SHARE),
+            self.model, goal, seed=self._seed(settings), box=inverse.ranges(membranes_vae.SHARE), build=self._volumes,
             **{name: settings[name] for name in names},
         )  # fmt: skip
 
@@ -127,10 +128,13 @@ class InversePanel(Panel):
     def _seed(self, settings: Mapping[str, Any]) -> int:
         return self.targets[settings["target"]].seed + settings["seed"]
 
+    def _volumes(self, recipes: Sequence[Recipe]) -> torch.Tensor:
+        return torch.stack([self._volume(recipe) for recipe in recipes])[:, None]
+
     def _volume(self, recipe: Recipe) -> torch.Tensor:
-        """The structure of a recipe; the last few are kept."""
+        """The structure of a recipe; those of a whole search are kept, so that drawing need not build one again."""
         if recipe not in self._built:
-            self._built = dict(list(self._built.items())[-3:])
+            self._built = dict(list(self._built.items())[-MOST_KEPT:])
             self._built[recipe] = structures.shares([recipe], size=self.model.size, finer=membranes_vae.FINER)[0, 0]
         return self._built[recipe]
 
