@@ -45,6 +45,7 @@ SETS = ("22", "57A", "57B", "57C", "57D", "329")
 COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 22, 33, 37, 43, 50, 57, 61, 67, 72, 120, 200, 329)  # Table 4.1 and between
 GROUPS = {"G2, R_s = 0": range(201), "G2, R_s > 0": range(201, 269), "G5": range(269, 329)}  # Fig. 4.3
 MOST = 57
+SERIES = {"columns": np.int64, "strength": np.float64}  # fields that hold several numbers
 LEAST = (57, 40, 30, 20, 12, 8)  # numbers of functions at which the path of LassoNet is left
 
 
@@ -323,7 +324,7 @@ def record(
                 else trained_long(data, known, seed=seed, effort=effort)
             )
             settings = {"seed": seed, "frames": len(frames), "effort": vars(effort)}
-            recordings.save(file, [*compute], settings=settings, title=TITLE)
+            recordings.save(file, [_packed(one) for one in compute], settings=settings, title=TITLE)
         yield file
 
 
@@ -337,7 +338,7 @@ def merge(folder: str | Path, path: str | Path) -> None:
     if not files:
         raise FileNotFoundError(f"{folder}: no finished seed")
     loaded = [recordings.load(file) for file in files]
-    found = [one for each in loaded for one in each.records]
+    found = [_packed(_record(one)) for each in loaded for one in each.records]
     seeds = sorted({each.settings["seed"] for each in loaded})
     provenance = recordings.provenance(data={"name": "aluminium, EMT"}, seeds=seeds)
     recordings.save(path, found, settings=loaded[0].settings | {"seeds": seeds}, title=TITLE, provenance=provenance)
@@ -345,11 +346,14 @@ def merge(folder: str | Path, path: str | Path) -> None:
 
 def load(path: str | Path) -> list[Trained | Walked | Cost]:
     """Records of a recording."""
-    kinds = {"study": Trained, "penalty": Walked, "method": Cost}
-    return [
-        next(kind for field, kind in kinds.items() if field in one)(**_tuples(one)) for one in recordings.load(path).records
-    ]
+    return [_record(one) for one in recordings.load(path).records]
 
 
-def _tuples(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+def _record(fields: Mapping[str, Any]) -> Trained | Walked | Cost:
+    kind = next(kind for name, kind in (("study", Trained), ("penalty", Walked), ("method", Cost)) if name in fields)
+    return kind(**{name: tuple(np.asarray(value).tolist()) if name in SERIES else value for name, value in fields.items()})
+
+
+def _packed(one: Trained | Walked | Cost) -> dict[str, Any]:
+    """The fields, series of numbers as one array each: a file holds a member for each, not one for every number."""
+    return {name: np.array(value, dtype=SERIES[name]) if name in SERIES else value for name, value in vars(one).items()}
