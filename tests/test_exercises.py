@@ -108,7 +108,7 @@ def test_no_answer_yet_is_told_what_is_asked_for(name):
 
 
 def test_an_unknown_exercise_is_refused():
-    with pytest.raises(ValueError, match=r"exercise must be one of 03.1, .*, got '99.1'"):
+    with pytest.raises(ValueError, match=r"exercise must be one of 01.1, .*, got '99.1'"):
         exercises.check("99.1", 3)
 
 
