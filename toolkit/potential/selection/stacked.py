@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PIECE_BYTES = 600_000  # of one layer's outputs on a CPU; several such arrays share a cache of 1 to 2 MB
+PIECE_BYTES = 2_400_000  # of one layer's outputs on a CPU: several fit into the cache of last level, and calls stay few
 ACCELERATOR_BYTES = 2**28
 
 
