@@ -24,7 +24,7 @@
 ============================================  =========================================================
 """
 
-from toolkit.datasets import images
+from toolkit.datasets import frames, images, membranes, peak_tables, survival
 from toolkit.datasets.arrays import from_arrays
 from toolkit.datasets.augmentation import Augment
 from toolkit.datasets.dataset import Dataset
@@ -34,6 +34,6 @@ from toolkit.datasets.images import NAMES, available, load
 from toolkit.datasets.splits import sample, split
 
 __all__ = [
-    "NAMES", "Augment", "DamagedFile", "DataNotFound", "Dataset", "DownloadFailed", "available", "from_arrays", "images",
-    "load", "sample", "split",
+    "NAMES", "Augment", "DamagedFile", "DataNotFound", "Dataset", "DownloadFailed", "available", "frames", "from_arrays",
+    "images", "load", "membranes", "peak_tables", "sample", "split", "survival",
 ]  # fmt: skip

@@ -20,3 +20,7 @@
 Everywhere `time` holds the time to the event or, where `event` is 0, the time for which the subject was seen without one.
 A larger log hazard means an earlier event.
 """
+
+from toolkit.survival import cox, domain, merged, metrics, network
+
+__all__ = ["cox", "domain", "merged", "metrics", "network"]
