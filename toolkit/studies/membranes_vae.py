@@ -96,7 +96,7 @@ def train(
         family: one of `FAMILIES`. Membranes with seeds of their own are moved about; from one seed they are learned in place.
         epochs: passes over the training part.
         seed: of weights, order, moves and draws.
-        precision: of `training.fit`; bf16 takes two thirds of the time on a processor that has it.
+        precision: of `training.fit`; bf16 takes three quarters of the time on a processor that has it.
 
     Yields:
         Records of the training.
