@@ -34,5 +34,6 @@ from toolkit.bayesopt.virtual import Tries, random_baseline, virtual_experiments
 
 __all__ = [
     "Box", "Campaign", "Objective", "Prior", "Proposal", "Range", "Round", "Search", "Space", "Trial", "Tries", "Turn",
-    "Variable", "beginning", "duel", "grid", "labelled", "proposing", "random_baseline", "rounds", "virtual_experiments", "wilson_interval",
+    "Variable", "beginning", "duel", "grid", "labelled", "proposing", "random_baseline", "rounds", "virtual_experiments",
+    "wilson_interval",
 ]  # fmt: skip
