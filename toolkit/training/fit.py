@@ -218,7 +218,8 @@ class Fit(Iterator[Record]):
         self.model.train()
         for first in range(len(self._losses), stop, chunk):
             rows = order[first * self.batch_size : min(first + chunk, stop) * self.batch_size]
-            for batch in zip(inputs[rows].split(self.batch_size), targets[rows].split(self.batch_size), strict=True):
+            shuffled = (part.index_select(0, rows).split(self.batch_size) for part in (inputs, targets))  # faster than [rows]
+            for batch in zip(*shuffled, strict=True):
                 self._train_batch(*batch)
 
     def _train_batch(self, inputs: Tensor, targets: Tensor) -> None:
