@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--iterations", type=int, default=60, help="proposals of each search")
     _add_places(study, _membranes_vae)
     study = studies.add_parser(
-        "potentials", help="Tables 3.1 and 3.3 of Ghimire on EMT cells, and on real DFT cells of aluminium"
+        "potentials", help="Tables 3.1 and 3.3 and Fig. 3.5 of Ghimire on EMT cells, and on real DFT cells of aluminium"
     )
     study.add_argument("--datasets", nargs="*", choices=tuple(potentials.STRUCTURES), default=("emt", "dft"))
     study.add_argument("--scale", default="classroom", help="of the EMT cells: classroom, laptop or published")

@@ -1,10 +1,15 @@
-"""Tables 3.1, 3.3 and rows of 4.1 of Ghimire re-enacted: shapes and sets of functions, on EMT cells and on real DFT cells.
+"""Tables 3.1, 3.3, rows of 4.1 and Fig. 3.5 of Ghimire re-enacted: shapes, functions and shares, on EMT and real DFT cells.
 
 The document's ab initio cells are private. "emt" are cells by molecular dynamics with the EMT potential, `datasets.aluminium`,
 at a scale that can be chosen; "dft" are the 109 cells of Liu and Mo, `datasets.frames.dft_aluminium`, once with
 energies alone and once with forces. Whole trajectories (DFT: cells of equal energy) are kept for validation and test; the
 document parts frame by frame and has no test set. Sets of functions are read as `potential.document_columns` says; "12" are the
 radial ones of "22".
+
+Fig. 3.5 asks which share of the data to train on. "emt_80", "emt_70" and "emt_60" set the test part of "emt" aside, train on
+that share of the other trajectories and validate on the rest, so that the shares of a seed meet the same test cells. They train
+to the end, without patience, so that their curves have one length. The document names the hidden layers; 22 functions are
+those of the section it stands in.
 
 Not published and chosen here: Adam's learning rate 0.01 with an exponential decay of 5e-3 an epoch, batches of 16 (DFT: 8).
 """
@@ -29,15 +34,16 @@ from toolkit.potential.fitting import EnergyFit, Schedule
 from toolkit.studies import running
 
 WIDTHS = (5, 10, 15, 20, 30, 40, 50)
+SHARES = {"emt_80": 0.8, "emt_70": 0.7, "emt_60": 0.6}  # trained on, of what is not tested
 STRUCTURES = {
     "emt": (*(f"12-{width}-{width}-1" for width in WIDTHS), "22-10-10-1", "57-10-10-1", "329-10-10-1"),
     "dft": ("12-10-10-1", "22-10-10-1", "57-10-10-1"),
     "dft_forces": ("22-10-10-1",),
-}
-EPOCHS = {"emt": 400, "dft": 400, "dft_forces": 40}
-BATCH = {"emt": 16, "dft": 8, "dft_forces": 8}
+} | dict.fromkeys(SHARES, ("22-5-5-1", "22-10-10-1", "22-15-15-1"))
+EPOCHS = {"emt": 400, "dft": 400, "dft_forces": 40} | dict.fromkeys(SHARES, 400)
+BATCH = {"emt": 16, "dft": 8, "dft_forces": 8} | dict.fromkeys(SHARES, 16)
 FORCE_WEIGHT = 0.1  # Å^2
-PATIENCE = 50
+PATIENCE = {"emt": 50, "dft": 50, "dft_forces": 50} | dict.fromkeys(SHARES, 400)
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,11 @@ def record_run(folder: str, dataset: str, structure: str, seed: int, scale: str 
     if not path.exists():
         torch.set_num_threads(1)
         data = cells(dataset, scale)
-        parts = data.split(validation=0.2, test=0.2, seed=seed)
-        train = _train_emt if dataset == "emt" else _train_dft
+        parts = parts_of(dataset, data, seed)
+        train = _train_emt if _is_emt(dataset) else _train_dft
         found = train(dataset, structure, seed, data, parts)
-        settings = {"epochs": EPOCHS[dataset], "batch_size": BATCH[dataset], "patience": PATIENCE, "frames": len(data)}
-        settings |= {"atoms": float(data.sizes.mean())} | ({"scale": scale} if dataset == "emt" else {})
+        settings = {"epochs": EPOCHS[dataset], "batch_size": BATCH[dataset], "patience": PATIENCE[dataset], "frames": len(data)}
+        settings |= {"atoms": float(data.sizes.mean())} | ({"scale": scale} if _is_emt(dataset) else {})
         provenance = recordings.provenance(data={"name": data.source, "frames": len(data)}, seeds=[seed])
         recordings.save(path, [found], settings=settings, title="neural network potentials", provenance=provenance)
     return {"path": str(path)}
@@ -139,7 +145,22 @@ def cells(dataset: str, scale: str = "classroom") -> frames.Frames:
         dataset: key of `STRUCTURES`.
         scale: of the EMT cells.
     """
-    return aluminium.emt(scale) if dataset == "emt" else frames.dft_aluminium()
+    return aluminium.emt(scale) if _is_emt(dataset) else frames.dft_aluminium()
+
+
+def parts_of(dataset: str, data: frames.Frames, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows to train on, to validate on and to test on; whole trajectories.
+
+    Args:
+        dataset: key of `STRUCTURES`; those of `SHARES` have the test part of "emt".
+        data: from `cells`.
+        seed: of the choice.
+    """
+    train, validation, test = data.split(validation=0.2, test=0.2, seed=seed)
+    if dataset in SHARES:
+        rest = np.sort(np.concatenate([train, validation]))
+        train, validation, _ = (rest[rows] for rows in data[rest].split(validation=1 - SHARES[dataset], test=0, seed=seed))
+    return train, validation, test
 
 
 def functions_of(structure: str) -> SymmetryFunctions:
@@ -176,10 +197,57 @@ def results(path: str | Path) -> pd.DataFrame:
     return table.sort_values(["dataset", "structure", "seed"], ignore_index=True)
 
 
+def shares(path: str | Path) -> pd.DataFrame:
+    """Errors [meV/atom] by structure and share trained on (Fig. 3.5): mean and standard deviation over the seeds.
+
+    `validation` is that of the best epoch, as the document has it, on cells that differ from share to share; `test` is that of
+    the weights of this epoch, on cells that do not.
+
+    Args:
+        path: of the recording.
+    """
+    table = results(path)
+    table = table[table["dataset"].isin(SHARES)].assign(share=lambda rows: rows["dataset"].map(SHARES))
+    errors = table.groupby(["structure", "share"])[["train", "validation", "test"]].agg(["mean", "std"])
+    order = [name for name in STRUCTURES["emt_80"] if name in errors.index]
+    return (
+        errors.sort_index(level="share", ascending=False).loc[order].assign(seeds=table.groupby(["structure", "share"]).size())
+    )
+
+
+def curves(path: str | Path, structure: str) -> dict[float, list[np.ndarray]]:
+    """Validation errors of each epoch [meV/atom], one array a seed, by the share trained on.
+
+    Args:
+        path: of the recording.
+        structure: one of those of `SHARES`.
+
+    Raises:
+        ValueError: no share was recorded with this structure.
+    """
+    records = recordings.load(path, record=TrainedPotential).records
+    found = {
+        share: [one.history for one in records if (one.dataset, one.structure) == (dataset, structure)]
+        for dataset, share in SHARES.items()
+    }
+    if not any(found.values()):
+        raise ValueError(f"structure must be one recorded with shares, {STRUCTURES['emt_80']} in the study, got {structure!r}")
+    return {share: histories for share, histories in found.items() if histories}
+
+
+def _is_emt(dataset: str) -> bool:
+    return dataset.partition("_")[0] == "emt"
+
+
 def _train_emt(dataset: str, structure: str, seed: int, data: frames.Frames, parts: tuple[np.ndarray, ...]) -> TrainedPotential:
     ready = learning.energy_data(functions_of(structure), data, *parts)
     fit = EnergyFit(
-        ready, hidden=hidden_of(structure), epochs=EPOCHS[dataset], batch_size=BATCH[dataset], patience=PATIENCE, seed=seed
+        ready,
+        hidden=hidden_of(structure),
+        epochs=EPOCHS[dataset],
+        batch_size=BATCH[dataset],
+        patience=PATIENCE[dataset],
+        seed=seed,
     )
     records = list(fit)
     history = [one.validation for one in records]
@@ -198,7 +266,8 @@ def _train_dft(dataset: str, structure: str, seed: int, data: frames.Frames, par
     run = training.fit(
         pupil, pupil.data(*parts[:2]), loss=pupil.loss(force_weight=FORCE_WEIGHT * forces), optimizer=optimizer,
         epochs=EPOCHS[dataset], batch_size=BATCH[dataset], seed=seed, device="cpu", metrics=[learning.energy_rmse],
-        scheduler=Schedule(optimizer, "exponential", 2e-2 if forces else 5e-3), stopping=training.EarlyStopping(PATIENCE),
+        scheduler=Schedule(optimizer, "exponential", 2e-2 if forces else 5e-3),
+        stopping=training.EarlyStopping(PATIENCE[dataset]),
     )  # fmt: skip
     records = list(run)
     pupil.load_state_dict(run.best["model"])
