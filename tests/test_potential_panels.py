@@ -195,6 +195,35 @@ def test_static_figures(cells):
     plt.close(figure)
 
 
+def test_shares_are_drawn_as_mean_and_range():
+    figure, axis = plt.subplots()
+    figures.shares(axis, {0.8: [[4.0, 2.0, 1.0], [8.0, 4.0]], 0.6: [[6.0, 3.0]]})
+    assert [line.get_label() for line in axis.lines] == ["0.8 trained on", "0.6 trained on"]
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[6.0, 3.0], [6.0, 3.0]]
+    band = axis.collections[0].get_paths()[0].vertices
+    assert {(x, y) for x, y in band.tolist()} == {(0, 4), (1, 2), (0, 8), (1, 4)}
+    assert axis.get_yscale() == "log" and axis.lines[0].get_color() != axis.lines[1].get_color()
+    for curves, word in (({}, "one row"), ({0.8: []}, "one row"), ({0.8: [[]]}, "one row"), ({0.8: [[1.0, 0.0]]}, "positive")):
+        with pytest.raises(ValueError, match=word):
+            figures.shares(axis, curves)
+    plt.close(figure)
+
+
+def test_a_closer_look_shows_its_range():
+    true, predicted = np.array([0.0, 0.1, 0.2, 0.9, 1.0]), np.array([0.02, 0.09, 0.2, 0.95, 0.96])
+    figure, axis = plt.subplots()
+    inset = figures.parity_closer(axis, predicted, true, unit="eV/atom", closer=(-0.1, 0.3))
+    assert axis.lines[1].get_xdata().tolist() == true.tolist()
+    assert inset.lines[1].get_xdata().tolist() == [0.0, 0.1, 0.2]
+    assert inset.lines[1].get_ydata().tolist() == [0.02, 0.09, 0.2]
+    assert inset.get_xlim() == inset.get_ylim() == pytest.approx((-0.01, 0.21))
+    assert inset in axis.child_axes
+    for closer in ((2.0, 3.0), (0.85, 0.92)):
+        with pytest.raises(ValueError, match="closer must hold two"):
+            figures.parity_closer(axis, predicted, true, unit="eV/atom", closer=closer)
+    plt.close(figure)
+
+
 def test_a_trained_fit_can_be_put_into_a_potential_of_its_own(cells):
     ready = data(cells)
     network = HighDimensionalNetwork(ready.features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -154,6 +154,77 @@ def parity(axis: Any, predicted: np.ndarray, true: np.ndarray, *, unit: str, col
     axis.plot([low, high], [low, high], color=colours.GREY, linewidth=1)
     axis.plot(np.ravel(true), np.ravel(predicted), ".", markersize=3, color=colour)
     axis.set(xlabel=f"true [{unit}]", ylabel=f"predicted [{unit}]")
+
+
+def shares(axis: Any, curves: Mapping[float, Sequence[Sequence[float]]], *, label: str = "validation RMSE [meV/atom]") -> None:
+    """Static twin: error against the epoch for several shares of training data, mean over the seeds in their range (Fig. 3.5).
+
+    Args:
+        axis: of matplotlib.
+        curves: by the share trained on, one row of errors for each seed, the first before training. Rows of a share that ended
+            at different epochs are drawn as far as the shortest.
+        label: of the errors, with unit.
+
+    Raises:
+        ValueError: no curves, or an error that is not positive, which the logarithmic axis cannot show.
+    """
+    if not curves or not all(len(rows) and all(len(row) for row in rows) for rows in curves.values()):
+        raise ValueError("curves must hold one row of errors or more for each share")
+    for number, (share, rows) in enumerate(curves.items()):
+        shortest = min(len(row) for row in rows)
+        errors = np.array([np.asarray(row)[:shortest] for row in rows], float)
+        if not (errors > 0).all():
+            raise ValueError(f"curves must hold positive errors, got {errors.min():g} for the share {share:g}")
+        colour = colours.CYCLE[number % len(colours.CYCLE)]
+        axis.fill_between(np.arange(shortest), errors.min(0), errors.max(0), color=colour, alpha=0.2, linewidth=0)
+        axis.plot(errors.mean(0), color=colour, linewidth=1, label=f"{share:g} trained on")
+    axis.set(xlabel="epoch", ylabel=label, yscale="log")
+    axis.legend(frameon=False, fontsize=8, loc="upper right")
+
+
+def parity_closer(
+    axis: Any,
+    predicted: np.ndarray,
+    true: np.ndarray,
+    *,
+    unit: str,
+    closer: tuple[float, float],
+    colour: str = colours.OURS,
+    place: tuple[float, float, float, float] = (0.55, 0.1, 0.42, 0.42),
+) -> Any:
+    """Static twin: predicted against true, and an inset that shows a range of it closer (Figs. 3.6 and 3.7).
+
+    Args:
+        axis: of matplotlib.
+        predicted: energies `(n,)`.
+        true: energies `(n,)`.
+        unit: of both.
+        closer: least and largest true value of the inset.
+        colour: of the points.
+        place: of the inset in shares of the axis: left, bottom, width, height.
+
+    Returns:
+        The axis of the inset.
+
+    Raises:
+        ValueError: no value, or only one, lies in the range `closer`.
+    """
+    predicted, true = np.ravel(predicted), np.ravel(true)
+    inside = (true >= closer[0]) & (true <= closer[1])
+    if inside.sum() < 2:
+        raise ValueError(
+            f"closer must hold two true values or more, got {closer} for values of {true.min():g} to {true.max():g}"
+        )
+    parity(axis, predicted, true, unit=unit, colour=colour)
+    inset = axis.inset_axes(place)
+    shown = np.concatenate([predicted[inside], true[inside]])
+    ends = shown.min() - 0.05 * np.ptp(shown), shown.max() + 0.05 * np.ptp(shown)
+    inset.plot(ends, ends, color=colours.GREY, linewidth=1)
+    inset.plot(true[inside], predicted[inside], ".", markersize=3, color=colour)
+    inset.set(xlim=ends, ylim=ends)
+    inset.tick_params(labelsize=7)
+    axis.indicate_inset_zoom(inset, edgecolor=colours.GREY)
+    return inset
 
 
 def last_epochs(axis: Any, losses: Sequence[tuple[str, Sequence[float]]], *, label: str = "energy RMSE [meV/atom]") -> None:
