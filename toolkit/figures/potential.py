@@ -190,7 +190,7 @@ def parity_closer(
     unit: str,
     closer: tuple[float, float],
     colour: str = colours.OURS,
-    place: tuple[float, float, float, float] = (0.55, 0.1, 0.42, 0.42),
+    place: tuple[float, float, float, float] = (0.57, 0.08, 0.4, 0.37),
 ) -> Any:
     """Static twin: predicted against true, and an inset that shows a range of it closer (Figs. 3.6 and 3.7).
 
