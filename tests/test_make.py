@@ -98,3 +98,9 @@ def test_a_missing_python_is_named(tmp_path):
     made = subprocess.run(["make", "lab", "PYTHON=no-such-python"], cwd=tmp_path, capture_output=True, text=True)
     assert made.returncode != 0
     assert "No 'no-such-python' found" in made.stdout
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest would import the first for both."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -47,9 +47,17 @@ class PeakMemory:
 
     def _sample(self):
         while not self._over.wait(0.02):
-            started = [child for child in psutil.Process().children() if child.pid not in self._older]
+            started = [child for child in psutil.Process().children() if child.pid not in self._older and not forked(child)]
             resident = sum(map(resident_bytes, [*started, *(below for child in started for below in descendants(child))]))
             self.megabytes = max(self.megabytes, resident / 1e6)
+
+
+def forked(process: psutil.Process) -> bool:
+    """Whether it is still this process under another number, whose memory it shows: a fork about to become a kernel."""
+    try:
+        return process.cmdline() == psutil.Process().cmdline()
+    except psutil.Error:
+        return True
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:

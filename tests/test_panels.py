@@ -147,6 +147,17 @@ def test_any_sequence_of_buttons_and_controls_is_survived(panel_type, actions, t
     panel.join()
 
 
+@every_panel
+def test_a_saved_run_comes_back_as_records(panel_type, tmp_path):
+    assert panel_type.record_type is not None
+    panel = small(panel_type)
+    run(panel)
+    if panel.records:
+        panel.save(tmp_path / "run.npz")
+        panel.replay(tmp_path / "run.npz")
+        assert {type(record) for record in panel.records} == {panel_type.record_type}
+
+
 # No way to swallow an error ---------------------------------------------------------------------------------------------
 
 FORBIDDEN = {"Output", "display", "print", "interact", "interactive", "interactive_output", "interact_manual"}

@@ -122,8 +122,8 @@ class MembranePanel(Panel):
             self.widget.children = self.widget.children[:-1]
             self.plot3d = None
             return
-        self.plot3d = k3d.plot(height=420, camera_auto_fit=True, grid_visible=True)
         volume, _, _ = self._membrane(self.settings)
+        self.plot3d = k3d.plot(height=420, camera_auto_fit=True, grid_visible=True)
         self.plot3d += k3d.marching_cubes(volume.astype(np.float32), level=0.5, color=0x4A6FA5, flat_shading=False)
         self.widget.children = [*self.widget.children, self.plot3d]
 

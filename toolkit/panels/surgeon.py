@@ -179,6 +179,7 @@ class OperationPanel(Panel):
     """
 
     title = "One operation on a trained network"
+    record_type = surgery.Report
     instant = True
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
