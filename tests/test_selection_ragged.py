@@ -5,7 +5,17 @@ import pytest
 import torch
 from selection_cases import FEATURES, arrays
 
-from toolkit.potential.selection import fit, fit_constant, fit_forest, fit_linear, path, permutation, scaled, subsets
+from toolkit.potential.selection import (
+    fit,
+    fit_constant,
+    fit_forest,
+    fit_linear,
+    importance,
+    path,
+    permutation,
+    scaled,
+    subsets,
+)
 from toolkit.potential.selection.stacked import ACTIVATIONS, Stack
 
 SIZES = [3, 5, 6, 4, 6, 3, 5]
@@ -127,10 +137,20 @@ def test_rows_without_atoms_only_cost_time():
     for data in (plain, padded):
         run, walk = fit(data, epochs=5, **QUICK), path(data, **WALK)
         list(run)
-        found.append((run.energies("test"), *(next(walk).strength for _ in range(4))))
+        moved = (run.energies("test") - data.mean) / data.unit
+        found.append((moved, [one.metrics["train_loss"] for one in run.records], *(next(walk).strength for _ in range(4))))
         found[-1] += fit_linear(data).energies, fit_constant(data).energies, fit_forest(data, "mean", trees=3).energies
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, one, rtol=2e-3, atol=2e-4)
+
+
+def test_shuffling_moves_values_among_atoms_only():
+    _, _, padded, present = ragged()
+    order = importance._order(padded, present, torch.Generator().manual_seed(0))
+    atoms = present.flatten() > 0
+    assert torch.equal(order[~atoms], (~atoms).nonzero().squeeze(1))
+    assert torch.equal(order[atoms].sort().values, atoms.nonzero().squeeze(1))
+    assert not torch.equal(order[atoms], atoms.nonzero().squeeze(1))
 
 
 def test_correlations_leave_out_what_fills_up():
