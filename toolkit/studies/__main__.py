@@ -10,6 +10,7 @@ from toolkit.studies import (
     alloys,
     clinics,
     descriptors,
+    descriptors_dft,
     lithium,
     membranes,
     membranes_latent,
@@ -80,7 +81,10 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--seeds", type=int, default=2, help="how many")
     study.add_argument("--workers", type=int, default=1, help="runs at a time, one core each")
     _add_places(study, _potentials)
-    study = studies.add_parser("descriptors", help="chapter 4 of Ghimire on EMT cells: which functions are needed")
+    study = studies.add_parser("descriptors", help="chapter 4 of Ghimire: which functions are needed")
+    study.add_argument(
+        "--data", choices=("emt", "dft"), default="emt", help="simulated cells, or real DFT cells (some sets only)"
+    )
     study.add_argument("--seeds", type=int, default=5, help="how many")
     _add_places(study, _descriptors)
     study = studies.add_parser("lithium", help="the statements of Zhao, section 4.3, on simulated spectra of lithium compounds")
@@ -201,9 +205,10 @@ def _potentials(chosen: argparse.Namespace) -> None:
 
 
 def _descriptors(chosen: argparse.Namespace) -> None:
-    folder = chosen.folder / "descriptors"
-    for path in descriptors.record(folder, seeds=range(chosen.seeds)):
-        descriptors.merge(folder, chosen.recordings / "descriptors_emt.npz")
+    study, suffix = (descriptors, "") if chosen.data == "emt" else (descriptors_dft, "_dft")
+    folder = chosen.folder / f"descriptors{suffix}"
+    for path in study.record(folder, seeds=range(chosen.seeds)):
+        study.merge(folder, chosen.recordings / f"descriptors_{chosen.data}.npz")
         print(path, flush=True)
 
 

@@ -1,6 +1,7 @@
 """Which of the symmetry functions a potential needs (Ghimire, chapter 4): subsets, elimination, LassoNet, and honest tests.
 
-    data = scaled(train, validation, test)               # pairs of descriptors (n, a, d) and energies (n,)
+    data = scaled(train, validation, test)               # pairs of descriptors (n, a, d) and energies (n,), and (n, a),
+                                                         # 1 where an atom is, for frames of different numbers of atoms
     for record in fit(data, masks=[[0, 8, 16], [1, 9, 17]], epochs=200):
         print(record.epoch, record.metrics["validation_rmse"])    # one number per subset [meV/atom]
 

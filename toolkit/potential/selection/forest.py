@@ -17,6 +17,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from toolkit.potential.selection.scaling import Scaled
+from toolkit.potential.selection.stacked import mean_over_atoms, shares
 
 FORMS = ("mean", "atoms in a row", "every atom")
 
@@ -65,35 +66,39 @@ def fit_forest(
         seed: of the forest.
 
     Raises:
-        ValueError: an unknown form, or no test frames.
+        ValueError: an unknown form, no test frames, or frames of different numbers of atoms with a form other than "mean".
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {FORMS}, got {form!r}")
+    if data.present and form != "mean":
+        raise ValueError(f"form must be 'mean' for frames of different numbers of atoms, got {form!r}")
     forest = RandomForestRegressor(trees, max_depth=max_depth, random_state=seed, max_features=1 / 3)
     wanted = data.train[1].numpy()
-    forest.fit(_rows(data.train[0], form), np.repeat(wanted, data.atoms) if form == "every atom" else wanted)
-    return _judged(data, form, lambda descriptors: _answers(forest, descriptors, form))
+    rows = _rows(data.train[0], form, shares(data.present.get("train")))
+    forest.fit(rows, np.repeat(wanted, data.atoms) if form == "every atom" else wanted)
+    return _judged(data, form, lambda descriptors, part_of: _answers(forest, descriptors, form, part_of))
 
 
 def fit_linear(data: Scaled) -> Predicted:
     """Ridge regression on the mean of each function over the atoms: an energy that is a sum over atoms, as the network's."""
-    ridge = RidgeCV(np.logspace(-8, 2, 21)).fit(data.train[0].mean(1).numpy(), data.train[1].numpy())
-    return _judged(data, "linear", lambda descriptors: ridge.predict(descriptors.mean(1).numpy()))
+    rows = _rows(data.train[0], "mean", shares(data.present.get("train")))
+    ridge = RidgeCV(np.logspace(-8, 2, 21)).fit(rows, data.train[1].numpy())
+    return _judged(data, "linear", lambda descriptors, part_of: ridge.predict(_rows(descriptors, "mean", part_of)))
 
 
 def fit_constant(data: Scaled) -> Predicted:
     """The mean of the training energies for every frame: what a model must beat."""
-    return _judged(data, "constant", lambda descriptors: np.zeros(len(descriptors)))
+    return _judged(data, "constant", lambda descriptors, part_of: np.zeros(len(descriptors)))
 
 
-def _rows(descriptors: Tensor, form: str) -> np.ndarray:
+def _rows(descriptors: Tensor, form: str, part_of: Tensor | None) -> np.ndarray:
     if form == "mean":
-        return descriptors.mean(1).numpy()
+        return mean_over_atoms(descriptors, part_of).numpy()
     return (descriptors.flatten(1) if form == "atoms in a row" else descriptors.flatten(0, 1)).numpy()
 
 
-def _answers(forest: RandomForestRegressor, descriptors: Tensor, form: str) -> np.ndarray:
-    answers = forest.predict(_rows(descriptors, form))
+def _answers(forest: RandomForestRegressor, descriptors: Tensor, form: str, part_of: Tensor | None) -> np.ndarray:
+    answers = forest.predict(_rows(descriptors, form, part_of))
     return answers.reshape(len(descriptors), -1).mean(1)
 
 
@@ -103,7 +108,7 @@ def _judged(data: Scaled, form: str, answer) -> Predicted:
     errors = {}
     for name in ("train", "test"):
         descriptors, energies = getattr(data, name)
-        answers = answer(descriptors)
+        answers = answer(descriptors, shares(data.present.get(name)))
         errors[name] = 1000 * data.unit * float(np.sqrt(np.mean((answers - energies.numpy()) ** 2)))
     wanted = data.test[1].numpy()
     return Predicted(form, errors["test"], errors["train"], *(each * data.unit + data.mean for each in (answers, wanted)))

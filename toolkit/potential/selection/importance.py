@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from toolkit.potential.selection.masked import Masked
-from toolkit.potential.selection.stacked import Stack
+from toolkit.potential.selection.stacked import Stack, shares
 
 
 def weight_lengths(run: Masked) -> np.ndarray:
@@ -23,8 +23,8 @@ def permutation(run: Masked, *, part: str = "validation", repeats: int = 5, seed
     """Rise of the RMSE [meV/atom] when one function's values are shuffled over all atoms, `(repeats, k, d)`.
 
     Only the first layer's sum changes, by an outer product: it is computed once, not once per function. Functions that a
-    member does not see get exactly 0. Shuffling makes environments that no structure has where functions are copies of each
-    other, so near copies each look important.
+    member does not see get exactly 0. Rows that only fill up a frame take no part. Shuffling makes environments that no
+    structure has where functions are copies of each other, so near copies each look important.
 
     Args:
         run: trained members.
@@ -42,13 +42,24 @@ def permutation(run: Masked, *, part: str = "validation", repeats: int = 5, seed
     base = run.losses(part)
     rises = np.empty((repeats, *run.seen.shape))
     for repeat in range(repeats):
-        order = torch.randperm(len(descriptors) * descriptors.shape[1], generator=draw).to(descriptors.device)
-        rises[repeat] = _losses(run.stack, run.best_weights, descriptors, energies, order)
+        order = _order(descriptors, run.data.present.get(part), draw)
+        rises[repeat] = _losses(run.stack, run.best_weights, descriptors, energies, order, run.data.present.get(part))
     errors = run.data.millielectronvolts
     return np.where(run.seen.numpy(), errors(rises) - errors(base)[:, None], 0.0)
 
 
-def _losses(stack: Stack, weights: Tensor, descriptors: Tensor, energies: Tensor, order: Tensor) -> np.ndarray:
+def _order(descriptors: Tensor, present: Tensor | None, draw: torch.Generator) -> Tensor:
+    """Which row of all frames each row gets its value from, `(n * a,)`."""
+    if present is None:
+        return torch.randperm(len(descriptors) * descriptors.shape[1], generator=draw).to(descriptors.device)
+    order, atoms = torch.arange(present.numel(), device=present.device), present.flatten().nonzero().squeeze(1)
+    order[atoms] = atoms[torch.randperm(len(atoms), generator=draw).to(atoms.device)]
+    return order
+
+
+def _losses(
+    stack: Stack, weights: Tensor, descriptors: Tensor, energies: Tensor, order: Tensor, present: Tensor | None
+) -> np.ndarray:
     """Mean squared error with one function shuffled, for each of them, `(k, d)`."""
     parts, flat = stack.parts(weights), descriptors.flatten(0, 1)
     first = torch.addmm(parts["bias 0"].reshape(-1, 1), parts["weight 0"].reshape(-1, stack.features), flat.T)
@@ -56,6 +67,6 @@ def _losses(stack: Stack, weights: Tensor, descriptors: Tensor, energies: Tensor
     for column in range(stack.features):
         change = flat[order, column] - flat[:, column]
         moved = torch.addmm(first, parts["weight 0"][..., column].reshape(-1, 1), change[None])
-        outputs = stack.onwards(parts, moved, descriptors)[0]
+        outputs = stack.onwards(parts, moved, descriptors, shares(present))[0]
         losses.append((outputs - energies).square().mean(1))
     return torch.stack(losses, dim=1).cpu().double().numpy()

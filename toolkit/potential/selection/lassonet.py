@@ -249,7 +249,7 @@ class Path(Iterator[Step]):
         parts["weight 0"].zero_()
         if self.stack.skip:
             parts["skip"].zero_()
-        slopes = self.stack.parts(self.stack.gradient(empty, *self.data.train)[1])
+        slopes = self.stack.parts(self.stack.gradient(empty, *self.data.train, present=self.data.present.get("train"))[1])
         if self.stack.skip:
             pull = slopes["skip"].abs() + self.hierarchy * slopes["weight 0"].abs().sum(1)
         else:
@@ -258,6 +258,7 @@ class Path(Iterator[Step]):
 
     def _train(self, rule: AdamRule | SGDRule, epochs: int, rate: Callable[[int], float], penalty: float = 0.0) -> None:
         descriptors, energies = self.data.train
+        present = self.data.present.get("train")
         state = {name: torch.zeros_like(self.weights) for name in rule.state}
         column = torch.ones(len(self.weights), 1, device=self.device)
         number = 0
@@ -267,9 +268,8 @@ class Path(Iterator[Step]):
             self._epochs_done += 1
             for batch in order.split(self.batch_size):
                 number += 1
-                rule.step(
-                    self.weights, self.stack.gradient(self.weights, descriptors, energies, batch)[1], state, columns, number
-                )
+                gradient = self.stack.gradient(self.weights, descriptors, energies, batch, present=present)[1]
+                rule.step(self.weights, gradient, state, columns, number)
                 if penalty:
                     self._shrink(penalty * rate(epoch) / (1 - self.momentum))
 
@@ -294,7 +294,7 @@ class Path(Iterator[Step]):
         losses = {}
         for name in ("train", "validation"):
             descriptors, energies = getattr(self.data, name)
-            outputs = self.stack.energies(self.weights, descriptors)
+            outputs = self.stack.energies(self.weights, descriptors, self.data.present.get(name))
             losses[name] = (outputs - energies).square().mean(1).cpu().double().numpy()
         strength = self._strength().cpu().numpy().copy()
         return Step(

@@ -151,7 +151,8 @@ class Masked(Iterator[Record]):
     def energies(self, part: Literal["train", "validation", "test"], *, best: bool = True) -> np.ndarray:
         """Predicted energies `(k, n)` [eV/atom]; arguments as `losses`."""
         weights = self.best_weights if best else self.weights
-        return self.stack.energies(weights, getattr(self.data, part)[0]).cpu().numpy() * self.data.unit + self.data.mean
+        outputs = self.stack.energies(weights, getattr(self.data, part)[0], self.data.present.get(part))
+        return outputs.cpu().numpy() * self.data.unit + self.data.mean
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on from the last record, a copy."""
@@ -175,11 +176,12 @@ class Masked(Iterator[Record]):
         weights, mask = self.weights[rows], self._mask[rows]
         state = {name: values[rows] for name, values in self._state.items()}
         descriptors, energies = self.data.train
+        present = self.data.present.get("train")
         order = shuffled(len(energies), seed=self.order_seed, epoch=epoch - 1).to(self.device)
         columns = {"lr": torch.full((len(rows), 1), -self._rate(epoch - 1), device=self.device)}
         total = torch.zeros(len(rows), device=self.device)
         for batch in order.split(self.batch_size):
-            losses, gradient = self.stack.gradient(weights, descriptors, energies, batch)
+            losses, gradient = self.stack.gradient(weights, descriptors, energies, batch, present=present)
             self.step += 1
             self.rule.step(weights, gradient.mul_(mask), state, columns, self.step)
             total += losses * len(batch)
@@ -192,7 +194,8 @@ class Masked(Iterator[Record]):
 
     def _losses(self, part: str, weights: Tensor | None = None) -> np.ndarray:
         descriptors, energies = getattr(self.data, part)
-        outputs = self.stack.energies(self.weights if weights is None else weights, descriptors)
+        weights = self.weights if weights is None else weights
+        outputs = self.stack.energies(weights, descriptors, self.data.present.get(part))
         return (outputs - energies).square().mean(1).cpu().double().numpy()
 
     def _rate(self, epoch: int) -> float:

@@ -3,6 +3,9 @@
 The first layers of all members are one product with the descriptors, which are read once for all of them. Frames are taken in
 pieces that stay in a core's cache from the first layer to the gradient; kept whole, the outputs of 57 members for 64 frames
 of 256 atoms are 37 MB per layer, and fetching these costs more than the arithmetic (`tests/benchmarks/selection.py`).
+
+Structures of different numbers of atoms are filled up to a rows: the mean over atoms is a sum over rows with the weights
+`shares`, which are zero where no atom is, so that neither an energy nor a gradient gets anything from such a row.
 """
 
 from __future__ import annotations
@@ -118,20 +121,27 @@ class Stack:
         return [slice(first, min(first + size, frames)) for first in range(0, frames, size)]
 
     @torch.no_grad()
-    def energies(self, weights: Tensor, descriptors: Tensor) -> Tensor:
+    def energies(self, weights: Tensor, descriptors: Tensor, present: Tensor | None = None) -> Tensor:
         """Energies per atom `(k, n)`.
 
         Args:
             weights: `(k, p)`.
-            descriptors: `(n, a, d)`.
+            descriptors: `(n, a, d)`, finite everywhere.
+            present: 1 where an atom is and 0 in rows that only fill up, `(n, a)`; without it all rows are atoms.
         """
-        parts = self._apart(weights)
+        parts, part_of = self._apart(weights), shares(present)
         pieces = self.pieces(*descriptors.shape[:2], len(weights), weights)
-        return torch.cat([self._forward(parts, descriptors[piece])[0] for piece in pieces], dim=1)
+        return torch.cat([self._forward(parts, descriptors[piece], _some(part_of, piece))[0] for piece in pieces], dim=1)
 
     @torch.no_grad()
     def gradient(
-        self, weights: Tensor, descriptors: Tensor, energies: Tensor, rows: Tensor | None = None
+        self,
+        weights: Tensor,
+        descriptors: Tensor,
+        energies: Tensor,
+        rows: Tensor | None = None,
+        *,
+        present: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Mean squared error of each member `(k,)` and its gradient `(k, p)`.
 
@@ -140,36 +150,41 @@ class Stack:
             descriptors: `(n, a, d)`.
             energies: per atom, `(n,)`.
             rows: the frames of the batch; all without it.
+            present: which rows of a frame are atoms, see `energies`.
         """
         rows = torch.arange(len(descriptors), device=weights.device) if rows is None else rows
-        parts = self._apart(weights)
+        parts, part_of = self._apart(weights), shares(present)
         sums = {name: torch.zeros_like(part) for name, part in parts.items()}
         losses = weights.new_zeros(len(weights))
         for piece in self.pieces(len(rows), descriptors.shape[1], len(weights), weights):
             own = rows[piece]
-            inputs = descriptors[own]
-            outputs, layers, atom_means = self._forward(parts, inputs)
+            inputs, own_part = descriptors[own], _some(part_of, own)
+            outputs, layers, atom_means = self._forward(parts, inputs, own_part)
             error = outputs - energies[own]
             losses += error.square().sum(1)
-            self._backward(parts, sums, error.mul_(2 / len(rows)), inputs, layers, atom_means)
+            self._backward(parts, sums, error.mul_(2 / len(rows)), inputs, layers, atom_means, own_part)
         return losses / len(rows), torch.cat([each.flatten(1) for each in sums.values()], dim=1)
 
     def _apart(self, weights: Tensor) -> dict[str, Tensor]:
         """The parts with a memory of their own each: they are read once for every piece."""
         return {name: part.contiguous() for name, part in self.parts(weights).items()}
 
-    def _forward(self, parts: dict[str, Tensor], inputs: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    def _forward(self, parts: dict[str, Tensor], inputs: Tensor, part_of: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
         """Of some frames, see `onwards`."""
         first = parts["weight 0"].reshape(-1, self.features)
-        return self.onwards(parts, torch.addmm(parts["bias 0"].reshape(-1, 1), first, inputs.flatten(0, 1).T), inputs)
+        wide = torch.addmm(parts["bias 0"].reshape(-1, 1), first, inputs.flatten(0, 1).T)
+        return self.onwards(parts, wide, inputs, part_of)
 
-    def onwards(self, parts: dict[str, Tensor], wide: Tensor, inputs: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
+    def onwards(
+        self, parts: dict[str, Tensor], wide: Tensor, inputs: Tensor, part_of: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
         """From the sums `(k * h, b * a)` before the first activation, which are spent, to the energies.
 
         Args:
             parts: weights by name.
             wide: the sums of the first layer.
             inputs: the descriptors `(b, a, d)`, for their form and the linear part.
+            part_of: the `shares` of the rows in the mean over atoms, `(b, a)`; equal ones without it.
 
         Returns:
             Energies `(k, b)`, outputs of the hidden layers `(k, h, b * a)`, and means of the last of them over atoms.
@@ -179,26 +194,26 @@ class Stack:
         for number in range(1, len(self.hidden)):
             bias = parts[f"bias {number}"].unsqueeze(-1)
             layers.append(activate(torch.baddbmm(bias, parts[f"weight {number}"], layers[-1])))
-        means = layers[-1].unflatten(2, inputs.shape[:2]).mean(-1)
+        apart = layers[-1].unflatten(2, inputs.shape[:2])
+        means = apart.mean(-1) if part_of is None else (apart * part_of).sum(-1)
         last = len(self.hidden)
         energies = torch.baddbmm(parts[f"bias {last}"].unsqueeze(-1), parts[f"weight {last}"], means).squeeze(1)
         if self.skip:
-            energies = energies.addmm_(parts["skip"], inputs.mean(1).T)
+            energies = energies.addmm_(parts["skip"], mean_over_atoms(inputs, part_of).T)
         return energies, layers, means
 
     def _backward(
         self, parts: dict[str, Tensor], sums: dict[str, Tensor], error: Tensor, inputs: Tensor, layers: list[Tensor],
-        means: Tensor,
+        means: Tensor, part_of: Tensor | None,
     ) -> None:  # fmt: skip
         """Add the gradient of sum(error * energies), error `(k, b)`, to the sums; the layers are spent."""
         _, slope = ACTIVATIONS[self.activation]
         last = len(self.hidden)
         if self.skip:
-            sums["skip"].addmm_(error, inputs.mean(1))
+            sums["skip"].addmm_(error, mean_over_atoms(inputs, part_of))
         sums[f"bias {last}"].add_(error.sum(1, keepdim=True))
         sums[f"weight {last}"].baddbmm_(error.unsqueeze(1), means.transpose(1, 2))
-        share = parts[f"weight {last}"].transpose(1, 2) * error.unsqueeze(1) / inputs.shape[1]  # (k, h, b), of every atom
-        back = share.unsqueeze(-1).expand(*share.shape, inputs.shape[1]).contiguous().flatten(2)
+        back = _spread(parts[f"weight {last}"].transpose(1, 2) * error.unsqueeze(1), inputs.shape[1], part_of)
         for number in reversed(range(last)):
             back = slope(back, layers[number])
             sums[f"bias {number}"].add_(back.sum(-1))
@@ -206,3 +221,30 @@ class Stack:
                 sums[f"weight {number}"].baddbmm_(back, layers[number - 1].transpose(1, 2))
                 back = torch.bmm(parts[f"weight {number}"].transpose(1, 2), back)
         sums["weight 0"].view(-1, self.features).addmm_(back.flatten(0, 1), inputs.flatten(0, 1))
+
+
+def shares(present: Tensor | None) -> Tensor | None:
+    """Weight of each row in the mean over the atoms of its frame, `(n, a)`; None where all rows are atoms.
+
+    >>> shares(torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]))
+    tensor([[0.5000, 0.5000, 0.0000],
+            [1.0000, 0.0000, 0.0000]])
+    """
+    return None if present is None else present / present.sum(1, keepdim=True)
+
+
+def mean_over_atoms(inputs: Tensor, part_of: Tensor | None) -> Tensor:
+    """Mean `(b, d)` of descriptors `(b, a, d)` with the `shares` of their rows."""
+    return inputs.mean(1) if part_of is None else torch.bmm(part_of.unsqueeze(1), inputs).squeeze(1)
+
+
+def _some(part_of: Tensor | None, frames: slice | Tensor) -> Tensor | None:
+    return None if part_of is None else part_of[frames]
+
+
+def _spread(slopes: Tensor, atoms: int, part_of: Tensor | None) -> Tensor:
+    """Slopes by the mean over atoms `(k, h, b)` as slopes by the output of each row, `(k, h, b * a)`."""
+    if part_of is None:
+        slopes = slopes / atoms
+        return slopes.unsqueeze(-1).expand(*slopes.shape, atoms).contiguous().flatten(2)
+    return (slopes.unsqueeze(-1) * part_of).flatten(2)

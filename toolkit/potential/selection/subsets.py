@@ -61,20 +61,23 @@ def spread(count: int, total: int, *, shift: float = 0.5) -> np.ndarray:
     return np.minimum(((np.arange(count) + shift) * total / count).astype(int), total - 1)
 
 
-def correlations(descriptors: Tensor) -> Tensor:
+def correlations(descriptors: Tensor, present: Tensor | None = None) -> Tensor:
     """Pearson's correlation of the functions over all atoms of all frames, `(d, d)`; 0 for one that does not vary.
 
     Args:
         descriptors: `(n, a, d)`.
+        present: 1 where an atom is and 0 in rows that only fill up, `(n, a)`; without it all rows are atoms.
     """
-    flat = descriptors.flatten(0, 1).double()
+    flat = (descriptors.flatten(0, 1) if present is None else descriptors[present.bool()]).double()
     flat = flat - flat.mean(0)
     spreads = flat.norm(dim=0)
     alive = spreads > 1e-12 * spreads.max()
     return (flat.T @ flat) / torch.outer(spreads, spreads).clamp_min(1e-300) * torch.outer(alive, alive)
 
 
-def uncorrelated(descriptors: Tensor, *, threshold: float | None = None, count: int | None = None) -> np.ndarray:
+def uncorrelated(
+    descriptors: Tensor, *, threshold: float | None = None, count: int | None = None, present: Tensor | None = None
+) -> np.ndarray:
     """Functions of which none is nearly a copy of another, as rising numbers.
 
     With a threshold the functions are taken in their order and kept where the correlation to none of those kept exceeds it.
@@ -85,6 +88,7 @@ def uncorrelated(descriptors: Tensor, *, threshold: float | None = None, count: 
         descriptors: `(n, a, d)`, of the training frames.
         threshold: of |correlation|, above 0 and below 1.
         count: how many to keep; exactly one of the two is given.
+        present: which rows are atoms, see `correlations`.
 
     Raises:
         ValueError: both or neither given, or out of range.
@@ -96,7 +100,7 @@ def uncorrelated(descriptors: Tensor, *, threshold: float | None = None, count: 
     """
     if (threshold is None) == (count is None):
         raise ValueError(f"one of threshold and count must be given, got threshold {threshold} and count {count}")
-    between = correlations(descriptors).abs().numpy()
+    between = correlations(descriptors, present).abs().numpy()
     alive = np.flatnonzero(between.diagonal() > 0)
     if threshold is not None:
         if not 0 < threshold < 1:
