@@ -6,7 +6,7 @@ random state of torch stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -34,7 +34,7 @@ def lenet(input_shape: Sequence[int] = (1, 28, 28), classes: int = 10, *, seed: 
     """
     channels, height, width = _image_shape(input_shape, least=8)
     padding = 2 if min(height, width) < 16 else 0
-    with _seeded(seed):
+    with seeded(seed):
         features = nn.Sequential(
             nn.Conv2d(channels, 6, 5, padding=padding), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(6, 16, 5, padding=padding), nn.ReLU(), nn.MaxPool2d(2),
@@ -67,7 +67,7 @@ def dense(
     if any(width != int(width) or width < 1 for width in widths):
         raise ValueError(f"inputs, hidden and outputs must be whole numbers, 1 or more, got {widths}")
     layers: list[nn.Module] = [nn.Flatten()]
-    with _seeded(seed):
+    with seeded(seed):
         for before, after in zip(widths, widths[1:], strict=False):
             layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])
@@ -102,7 +102,7 @@ def vgg(
         raise ValueError(f"shrink must be a power of two from 1 to 32, got {shrink!r}")
     channels, _, _ = _image_shape(input_shape, least=16)
     layers: list[nn.Module] = []
-    with _seeded(seed):
+    with seeded(seed):
         for number, block in enumerate(VGG_BLOCKS):
             layers += [nn.MaxPool2d(2)] if number else []
             for width in block:
@@ -131,7 +131,15 @@ def _flat_size(features: nn.Module, input_shape: Sequence[int]) -> int:
 
 
 @contextmanager
-def _seeded(seed: int | None):
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw from a seed inside of a ``with`` block; torch's own random state stays as it was. None changes nothing.
+
+    >>> with seeded(0):
+    ...     first = torch.rand(1)
+    >>> with seeded(0):
+    ...     print(bool(torch.rand(1) == first))
+    True
+    """
     if seed is None:
         yield
         return

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toolkit import training
-from toolkit.networks import ACTIVATIONS
+from toolkit.networks import ACTIVATIONS, seeded
 
 KINDS = ("plain", "residual")
 INITIALISATIONS = ("torch", "He")
@@ -117,8 +117,7 @@ def stacks(depth: int, *, seed: int = 0, **settings: object) -> dict[str, Stack]
     """
     built = {}
     for kind in KINDS:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             built[kind] = Stack(depth, residual=kind == "residual", **settings)
     return built
 

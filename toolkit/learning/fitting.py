@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from toolkit import training
 from toolkit.learning.confusion import confusion_matrix
-from toolkit.networks import ACTIVATIONS
+from toolkit.networks import ACTIVATIONS, seeded
 
 VALIDATION = 400  # samples
 GRID, TILES = 161, 41  # points of a curve, and along each side of a map of two classes
@@ -213,8 +213,7 @@ def learn(
             raise ValueError(f"{name} must be a number, {least[name]} or more, got {value!r}")
     if not 0 <= dropout < 1 or not learning_rate > 0:
         raise ValueError(f"dropout must lie in 0 .. 1 and learning_rate be positive, got {dropout!r} and {learning_rate!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         model = network(
             TASKS[task].features, units, 2 if TASKS[task].classification else 1, activation=activation, dropout=dropout
         )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toolkit.networks import seeded
 from toolkit.training.settings import whole
 
 CHANNELS = (16, 32, 64, 128)  # of the four convolutions of Table 4.3
@@ -89,9 +90,7 @@ class VAE(nn.Module):
             raise ValueError(f"share must lie between 0 and 1, got {share}")
         edge = self.size // STRIDE ** len(CHANNELS)
         flat = CHANNELS[-1] * edge**3
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None:
-                torch.manual_seed(whole("seed", seed, 0))
+        with seeded(None if seed is None else whole("seed", seed, 0)):
             self.features = nn.Sequential(*_convolutions((1, *CHANNELS)), nn.Flatten(), nn.Linear(flat, self.hidden), nn.ReLU())
             self.mean = nn.Linear(self.hidden, self.latent)
             self.log_variance = nn.Linear(self.hidden, self.latent)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from toolkit import training
+from toolkit.networks import seeded
 from toolkit.potential.learning import EnergyData, document_loss
 from toolkit.potential.network import HighDimensionalNetwork
 from toolkit.potential.potential import Potential
@@ -124,8 +125,7 @@ class EnergyFit(Iterator[FitRecord]):
         seed: int = 0,
     ):
         self.data = data
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.network = HighDimensionalNetwork(data.features, hidden=hidden, activation=activation)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
         stopping = training.EarlyStopping(patience, min_delta=min_delta / document_loss(1000 * data.unit))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toolkit import training
+from toolkit.networks import seeded
 from toolkit.search import architecture
 from toolkit.search.architecture import Collapsed
 from toolkit.search.cost import SOURCES, FlopRegularizer, flops
@@ -70,10 +71,7 @@ class Custom:
 
     def build(self, *, seed: int | None = None) -> nn.Module:
         """The network with fresh weights, reproducible with a seed."""
-        if seed is None:
-            return self.make(self.widths)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed):
             return self.make(self.widths)
 
     def flops(self) -> int:

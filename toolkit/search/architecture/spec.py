@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
+
+from toolkit.networks import seeded
 
 INPUT = "input"  # names of widths that are given by the task
 CLASSES = "classes"
@@ -76,7 +76,7 @@ class Spec:
 
     def build(self, *, seed: int | None = None) -> nn.Module:
         """The network with fresh weights; with a seed they are reproducible and torch's random state stays as it was."""
-        with _seeded(seed):
+        with seeded(seed):
             return self.module()
 
     def flops(self, input_shape: Sequence[int] | None = None) -> int:
@@ -167,13 +167,3 @@ def check_kernel(kernel: int) -> None:
     """Raise ValueError unless it is a side with a middle."""
     if isinstance(kernel, bool) or not isinstance(kernel, int) or kernel < 1 or kernel % 2 == 0:
         raise ValueError(f"kernel must be an odd positive number, got {kernel!r}")
-
-
-@contextmanager
-def _seeded(seed: int | None):
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPUs as well
-        yield
