@@ -55,7 +55,7 @@ bench: .venv/dev.stamp
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(PY) "$$script"; done
 
 book: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(PY) course/book.py
+	OMP_NUM_THREADS=1 $(PY) -m course.book
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
