@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "networks": set(),
     "published": set(),
     "workflow": {"datasets"},
-    "network_ideas": {"training"},
+    "network_ideas": {"networks", "training"},
     "learning": FOUNDATION | {"landscapes"},
     "recordings": set(),
     "doctor": {"datasets"},

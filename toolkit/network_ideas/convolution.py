@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, seeded, sketches
+from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, sketches
+from toolkit.networks import seeded
 
 SIZE, KERNELS = 16, 4
 
@@ -63,7 +64,8 @@ def learn(kernel: int, *, epochs: int, learning_rate: float, seed: int) -> Itera
         seed: of data, weights and order.
     """
     data = Pairs.of(*fibres(600, seed=seed))
-    model = seeded(lambda: TextureNetwork(kernel), seed)
+    with seeded(seed):
+        model = TextureNetwork(kernel)
     images, labels = data.validation
     two = images[[int((labels == label).nonzero()[0]) for label in (0, 1)]]
 

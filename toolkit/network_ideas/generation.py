@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, seeded, sketches
+from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, sketches
+from toolkit.networks import seeded
 
 PIXELS, LATENT, TILES = 64, 2, 9
 CLOUDS, RADIUS, WIDTH = 8, 2.0, 0.15
@@ -65,7 +66,8 @@ def draw_digits(beta: float, *, epochs: int, learning_rate: float, seed: int) ->
         seed: of weights and order.
     """
     data, labels = _digits()
-    model = seeded(Autoencoder, seed)
+    with seeded(seed):
+        model = Autoencoder()
     across = torch.tensor(ndtri((np.arange(TILES) + 0.5) / TILES), dtype=torch.float32)
     latent = torch.cartesian_prod(across.flip(0), across).flip(1)
 
@@ -107,7 +109,10 @@ def compete(discriminator_steps: int, *, epochs: int, learning_rate: float, seed
         seed: of data, weights and noise.
     """
     started, draw = time.perf_counter(), torch.Generator().manual_seed(seed)
-    generator, discriminator = seeded(lambda: _perceptron(2), seed), seeded(lambda: _perceptron(1), seed + 1)
+    with seeded(seed):
+        generator = _perceptron(2)
+    with seeded(seed + 1):
+        discriminator = _perceptron(1)
     optimizers = [
         torch.optim.Adam(each.parameters(), lr=learning_rate, betas=(0.5, 0.9)) for each in (generator, discriminator)
     ]

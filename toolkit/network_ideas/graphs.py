@@ -12,7 +12,8 @@ from scipy.spatial import Delaunay
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, seeded, sketches
+from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, sketches
+from toolkit.networks import seeded
 
 NODES, SOURCES, REACH, WIDTH = 60, 2, 3, 12
 
@@ -88,7 +89,8 @@ def learn(rounds: int, *, epochs: int, learning_rate: float, seed: int) -> Itera
         seed: of data, weights and order.
     """
     data = Pairs.of(*near_a_source(500, seed=seed))
-    model = seeded(lambda: MessageNetwork(torch.tensor(adjacency()), rounds), seed)
+    with seeded(seed):
+        model = MessageNetwork(torch.tensor(adjacency()), rounds)
     sources, labels = (part[0] for part in data.validation)
 
     def picture() -> dict[str, np.ndarray]:

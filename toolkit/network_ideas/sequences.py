@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, measured, seeded, sketches
+from toolkit.network_ideas.sketches import Pairs, Sketch, fitted, measured, sketches
+from toolkit.networks import seeded
 
 HIDDEN, SAMPLES, SHOWN = 16, 1500, 12
 CELLS = {"plain": nn.RNN, "gated": nn.GRU}
@@ -98,7 +99,10 @@ def remember(length: int, *, epochs: int, learning_rate: float, seed: int) -> It
         seed: of data, weights and order.
     """
     data = Pairs.of(*first_of_many(SAMPLES, length, seed=seed))
-    models = {cell: seeded(lambda cell=cell: Memory(cell), seed) for cell in CELLS}
+    models = {}
+    for cell in CELLS:
+        with seeded(seed):
+            models[cell] = Memory(cell)
     runs = [
         fitted(model, data, functional.cross_entropy, epochs=epochs, learning_rate=learning_rate, seed=seed)
         for model in models.values()
@@ -124,7 +128,8 @@ def attend(length: int, *, epochs: int, learning_rate: float, seed: int) -> Iter
         seed: of data, weights and order.
     """
     data = Pairs.of(*marked_of_many(SAMPLES, length, seed=seed))
-    model = seeded(Attention, seed)
+    with seeded(seed):
+        model = Attention()
     shown = data.validation[0][:SHOWN]
 
     def picture() -> dict[str, np.ndarray]:

@@ -45,13 +45,6 @@ class Pairs:
         return cls((inputs[:cut], targets[:cut]), (inputs[cut:], targets[cut:]))
 
 
-def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A network with weights drawn from a seed; torch's global random state stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()
-
-
 def fitted(
     model: nn.Module,
     data: Pairs,
