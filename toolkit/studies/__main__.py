@@ -19,6 +19,7 @@ from toolkit.studies import (
     morphnet,
     phs,
     potentials,
+    resbuilder,
     strategies,
     surgery,
     survival_tables,
@@ -48,6 +49,15 @@ def main(arguments: list[str] | None = None) -> None:
     study.add_argument("--dataset", default="mnist")
     study.add_argument("--images", type=int, help="to train on; all of them without this")
     _add_common(study, _morphnet, epochs=1, seeds=1)
+    study = studies.add_parser("resbuilder", help="Table 6.1 of Burghoff: searching residual networks under a FLOP budget")
+    study.add_argument("--dataset", default="fashion_mnist")
+    study.add_argument("--images", type=int, help="to train on; all of them without this")
+    study.add_argument("--methods", nargs="*", choices=resbuilder.METHODS, default=resbuilder.METHODS)
+    study.add_argument("--recipes", nargs="*", choices=resbuilder.RECIPES, default=resbuilder.RECIPES)
+    study.add_argument("--budget", type=float, default=resbuilder.BUDGET, help="FLOPs per image")
+    study.add_argument("--batch", type=int, default=resbuilder.BATCH, help="images per step")
+    study.add_argument("--steps", type=int, help="most architectures after the start; all 35 without this")
+    _add_common(study, _resbuilder, epochs=resbuilder.EPOCHS, seeds=3)
     study = studies.add_parser("alloys", help="Zhao, section 4.3, on measured spectra: noble-metal alloys")
     study.add_argument("--workers", type=int, default=1, help="units of work at a time, one core each")
     _add_places(study, _alloys)
@@ -147,6 +157,17 @@ def _morphnet(chosen: argparse.Namespace) -> None:
         workers=chosen.workers,
     ):  # fmt: skip
         morphnet.merge(path.parent, chosen.recordings / f"{name}.npz")
+        print(path, flush=True)
+
+
+def _resbuilder(chosen: argparse.Namespace) -> None:
+    name, seeds = f"resbuilder_{chosen.dataset}", range(chosen.seeds)
+    for path in resbuilder.record(
+        chosen.folder / name, dataset=chosen.dataset, images=chosen.images, methods=chosen.methods, recipes=chosen.recipes,
+        seeds=seeds, budget=chosen.budget, epochs=chosen.epochs, batch_size=chosen.batch, steps=chosen.steps,
+        workers=chosen.workers,
+    ):  # fmt: skip
+        resbuilder.merge(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)
 
 

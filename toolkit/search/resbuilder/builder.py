@@ -146,6 +146,7 @@ class ResBuilder(Iterator[Record]):
         self._penalised = {"source": source, "threshold": morph_threshold}, {"layers": lasso_layers}
         augment = augmentation(self.recipe, getattr(data, "name", "")) if augment == "recipe" else augment
         self._how = {"batch_size": batch_size, "every": every, "augment": augment, "device": self.device}
+        self._how["precision"] = "bf16" if self.recipe.bf16 and self.device.type == "cuda" else "float32"
         self.records: list[Record] = []
         self.seen: set[str] = set()
         self.best: Found | None = None
@@ -232,7 +233,7 @@ class ResBuilder(Iterator[Record]):
             optimizer, loss = self._optimizer(model.to(self.device)), self.recipe.loss
         self.fit = training.fit(
             model, self.data, loss=loss, optimizer=optimizer, epochs=epochs or self.epochs, metrics=["accuracy"],
-            seed=self._seed(name), precision="bf16" if self.recipe.bf16 and self.device.type == "cuda" else "float32", **self._how,
+            seed=self._seed(name), **self._how,
         )  # fmt: skip
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
@@ -264,10 +265,11 @@ class ResBuilder(Iterator[Record]):
         """A variant has been trained."""
         model, name = self.fit.model, self.variants[self.variant]
         few = len(self.data.validation[0])
-        splits = {"train": tuple(part[:few] for part in self.data.train), "validation": self.data.validation}
+        splits = {"train": tuple(part[:few] for part in self.data.train)}
         test = getattr(self.data, "test", None)
         splits |= {"test": test} if test is not None and len(test[0]) else {}
         measured = {f"{split}_accuracy": self._accuracy(model, pair) for split, pair in splits.items()}
+        measured["validation_accuracy"] = self.fit.records[-1].metrics["validation_accuracy"]
         record = self._record("trained", epoch=float(self.fit.epoch), metrics=measured)
         if name == "with_reg":
             self.accuracy = measured["validation_accuracy"]
@@ -310,6 +312,8 @@ class ResBuilder(Iterator[Record]):
             made.append(self._record("exhausted", step=self.number + 1))
         if key(self.architecture) not in self.seen:
             self._enter(planned=True)
+        else:
+            self._regularise()  # blocks may be gone, and MorphNet comes next
         return made
 
     def _deleted(self) -> list[Record]:
@@ -333,14 +337,12 @@ class ResBuilder(Iterator[Record]):
         optimizer = self._optimizer(surgery.model)
         optimizer.state = surgery.carry(self.optimizer).state
         self.architecture, self.model, self.optimizer = spec, surgery.model, optimizer
-        self._regularise()
         event = {"stage": stage, "block": block, "hand": 0} | event
         return self._record(kind, step=self.number + 1, event=event, position=position)
 
     def _morph(self) -> Record:
         """Choose all widths anew from what is alive, within the budget, and begin with new weights."""
         old, alive = self.architecture, self.architecture.alive_widths(self._flops.alive())
-        self.layer, self.accuracy_before = 0, math.nan
         try:
             kappa, chosen, widths = suggested_widths(old, alive, self.budget, intensity=self.intensity)
         except Collapsed:
@@ -354,7 +356,7 @@ class ResBuilder(Iterator[Record]):
             "positions": [relative_position(old, *one) for one in gone],
         }  # fmt: skip
         record = self._record("morph", step=self.number + 1, event=event)
-        self.cycle += 1
+        self.cycle, self.layer, self.accuracy_before = self.cycle + 1, 0, math.nan
         self._enter(planned=True)
         return record
 
@@ -399,8 +401,8 @@ class ResBuilder(Iterator[Record]):
     # Records, stopping and going on ----------------------------------------------------------------------------------------
 
     def _record(self, kind: str, **more: Any) -> Record:
-        spec, training_record = self.architecture, kind in ("epoch", "trained", "diverged")
-        if training_record:
+        spec = self.architecture
+        if kind in ("epoch", "trained", "diverged"):
             more["variant"] = self.variants[self.variant]
         return Record(
             kind, seconds=self.seconds, architecture=spec.to_json(), flops=spec.flops(), parameters=spec.parameters,
