@@ -87,7 +87,8 @@ class ResBuilder(Iterator[Record]):
         architecture: the present one.
         model: its network under regularisation, with which the search goes on.
         fit: the training under way, None between two.
-        best: the network of highest validation accuracy so far, of the variants without regularisation where there are any.
+        best: the network of highest validation accuracy so far that keeps the budget (or any, while none does), of the variants
+            without regularisation where there are any.
         records: all records so far.
         seen: keys of all architectures so far.
         ended: the run has collapsed or diverged.
@@ -280,10 +281,13 @@ class ResBuilder(Iterator[Record]):
     def _keep_best(self, record: Record, model: nn.Module) -> None:
         if record.variant == "with_reg" and len(self.variants) > 1:
             return
-        accuracy = record.metrics["validation_accuracy"]
-        if self.best is None or accuracy > self.best.record.metrics["validation_accuracy"]:
+        if self.best is None or self._worth(record) > self._worth(self.best.record):
             weights = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
             self.best = Found(record, weights)
+
+    def _worth(self, record: Record) -> tuple[bool, float]:
+        """A network within the budget is better than any above it."""
+        return record.flops <= self.budget, record.metrics["validation_accuracy"]
 
     def _diverged(self, record: training.Record) -> Record:
         """Without regularisation the other trainings go on; with it there is no network left to go on with."""
