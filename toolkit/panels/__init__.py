@@ -18,6 +18,7 @@ from toolkit.panels.morphnet import MorphNetPanel
 from toolkit.panels.network_ideas import NetworkIdeaPanel
 from toolkit.panels.optimizer import OptimizerPanel
 from toolkit.panels.potential import PotentialPanel
+from toolkit.panels.resbuilder import ResBuilderPanel
 from toolkit.panels.selection import SelectionPanel
 from toolkit.panels.spectra_components import ComponentsPanel
 from toolkit.panels.spectra_decomposition import DecompositionPanel
@@ -36,5 +37,6 @@ __all__ = [
     "PotentialPanel", "SelectionPanel", "SymmetryPanel",
     "BackpropagationPanel", "ConvolutionPanel", "DepthPanel", "DescentPanel", "FittingPanel", "GalleryPanel",
     "ComponentsPanel", "CoxPanel", "DecompositionPanel", "IdentificationPanel", "LandscapePanel", "MapPanel", "MetricPanel",
-    "ModelPanel", "MorphNetPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "StudyPanel", "SurgeonPanel",
+    "ModelPanel", "MorphNetPanel", "NetworkIdeaPanel", "OperationPanel", "OptimizerPanel", "ResBuilderPanel",
+    "StudyPanel", "SurgeonPanel",
 ]  # fmt: skip
