@@ -12,7 +12,7 @@ INSTALL += --extra-index-url https://download.pytorch.org/whl/cpu
 endif
 RECIPE := pyproject.toml constraints.txt
 
-.PHONY: help lab test check notebooks browser bench book clean moved
+.PHONY: help lab test check notebooks browser bench book results slides clean moved
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,8 @@ help:
 	@echo "make browser    run the browser tests only (they need Chromium)"
 	@echo "make bench      measure speed; results go to build/benchmarks"
 	@echo "make book       every lesson, executed, as static pages in build/book"
+	@echo "make slides     every lesson, executed, as a deck of slides in build/slides"
+	@echo "make results    every published table and figure beside ours, a page in build/results"
 	@echo "make clean      remove build output and caches (.venv stays)"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python of a new .venv; TORCH=cpu avoids the CUDA packages on Linux;"
@@ -57,6 +59,12 @@ bench: .venv/dev.stamp
 book: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(PY) -m course.book
 
+results: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(PY) -m course.results
+
+slides: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(PY) -m course.slides
+
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find toolkit tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
@@ -74,6 +82,7 @@ endif
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp
 	$(INSTALL) --editable '.[dev,drag,cluster,slides,view3d,peers]'
+	$(INSTALL) --no-deps --upgrade --target .venv/reveal sphinx-revealjs  # for the reveal.js in it; Sphinx is not needed
 	@echo "$(CURDIR)" > $@
 
 $(PY):
