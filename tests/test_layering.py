@@ -41,6 +41,7 @@ MAY_IMPORT = {
 }
 MAY_IMPORT["studies"] = set(MAY_IMPORT) - {"", "figures"}
 MAY_IMPORT["exercises"] = set(MAY_IMPORT) - {"", "figures"}
+MAY_IMPORT["results"] = set(MAY_IMPORT) - {"", "figures", "exercises"}
 MAY_IMPORT["panels"] = set(MAY_IMPORT)
 FRONT_END = {"ipywidgets", "IPython", "anywidget", "k3d"}
 DRAWING = {"numpy", "matplotlib", "seaborn"}

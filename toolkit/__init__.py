@@ -18,6 +18,7 @@ Zhao, section 4.2: porous membranes                    `microstructure`
 Zhao, section 4.3: mass spectra of surfaces            `spectra`
 Every table that the four documents print              `published`
 The full-scale runs behind those tables                `studies`
+Both beside each other, with a verdict                 `results`
 Every lesson's exercises, which check themselves       `exercises`
 Every picture                                          `figures`
 What runs on this machine                              `doctor`
@@ -34,8 +35,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "bayesopt", "datasets", "doctor", "exercises", "figures", "landscapes", "learning", "microstructure", "network_ideas",
-    "networks", "optim", "panels", "population", "potential", "published", "recordings", "search", "spectra", "studies",
-    "survival", "sweep", "training", "workflow",
+    "networks", "optim", "panels", "population", "potential", "published", "recordings", "results", "search", "spectra",
+    "studies", "survival", "sweep", "training", "workflow",
 )  # fmt: skip
 __all__ = [*_MODULES, "__version__"]
 
