@@ -2,9 +2,9 @@
 
     python -m course.book [--to build/book] [--only 00 03]
 
-Each notebook becomes one page. A panel shows the frame that it ends with; formulas are MathML, which browsers draw themselves.
-The build ends with an error if a page has a broken link, a picture without words that describe it, or anything that would be
-fetched from elsewhere.
+Each notebook becomes one page, and the results of all are one more. A panel shows the frame that it ends with; formulas are
+MathML, which browsers draw themselves. The build ends with an error if a page has a broken link, a picture without words that
+describe it, or anything that would be fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from course import lessons
+from course import lessons, results
 from course.executing import with_outputs
 from course.markup import described, linked, with_mathml
 
@@ -38,9 +38,10 @@ def build(folder: Path, names: Sequence[str]) -> list[Path]:
         nbclient.exceptions.CellExecutionError: a cell fails.
         ValueError: a page has a fault, see `faults`.
     """
-    titles = {name: lessons.title(lessons.read(name)) for name in names}
+    titles = {name: lessons.title(lessons.read(name)) for name in names} | {results.NAME: results.TITLE}
     pages = {name: page(with_outputs(name), name, titles) for name in names}
     written = [lessons.write(folder / f"{name}.html", text) for name, text in pages.items()]
+    written.append(results.beside(folder, names, navigation(results.NAME, titles)))
     target = lessons.START if lessons.START in pages else names[0]
     lessons.write(folder / "index.html", f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={target}.html">\n')
     found = [fault for path in written for fault in faults(path)]

@@ -45,6 +45,17 @@ def write(folder: Path, found: Sequence[results.Result], names: Collection[str] 
     ]
 
 
+def beside(folder: Path, names: Collection[str], head: str) -> Path:
+    """Write the page beside those of a book.
+
+    Args:
+        folder: of the book.
+        names: of its lessons.
+        head: links to its pages.
+    """
+    return write(folder, results.collect(RECORDINGS), names, head)[0]
+
+
 def page(found: Sequence[results.Result], names: Collection[str] = (), head: str = "") -> str:
     """The page as HTML that needs nothing else."""
     documents = list(dict.fromkeys(one.row.document for one in found))
