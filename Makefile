@@ -25,6 +25,7 @@ help:
 	@echo "make book       every lesson, executed, as static pages in build/book"
 	@echo "make slides     every lesson, executed, as a deck of slides in build/slides"
 	@echo "make results    every published table and figure beside ours, a page in build/results"
+	@echo "make versions   the lessons without solutions in build/student, with them and session plans in build/teacher"
 	@echo "make clean      remove build output and caches (.venv stays)"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python of a new .venv; TORCH=cpu avoids the CUDA packages on Linux;"
@@ -64,6 +65,9 @@ results: .venv/dev.stamp
 
 slides: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(PY) -m course.slides
+
+versions: .venv/dev.stamp
+	$(PY) -m course.versions
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
