@@ -4,7 +4,7 @@
 Burghoff, chapter 2: the basics, by hand               `learning`
 Burghoff, chapter 3: the port-Hamiltonian heavy ball   `optim`, `landscapes`, `networks`
 Ghimire: neural network potentials, their descriptors  `potential`
-Burghoff, chapters 4 and 5: FLOPs, widths, MorphNet    `search`
+Burghoff, chapters 4 to 6: MorphNet and ResBuilder     `search`
 Schiessler et al.: neural network surgery              `search`
 Burghoff, chapter 7: survival analysis                 `survival`
 Every chapter on images: data sets and their splits    `datasets`

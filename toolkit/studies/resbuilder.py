@@ -94,7 +94,9 @@ def record_run(folder: str, method: str, recipe: str, seed: int, **how: Any) -> 
         run = begun(method, recipe, seed, **how)
         checkpoint = running.checkpoint(path)
         if checkpoint.exists():
+            steps = run.steps
             run.load_state_dict(recordings.load_state(checkpoint))
+            run.steps = steps  # an unfinished run may be told to go further, or less far
         for _ in run:
             recordings.save_state(checkpoint, run.state_dict())
         _save(path, run, method, how)
@@ -162,7 +164,8 @@ def results(path: str | Path) -> pd.DataFrame:
 
     Columns: `dataset`, `method`, `recipe`, `seed`, `images`, `budget`, `epochs`; of the network within
     the budget with the highest validation accuracy `validation_accuracy`, `test_accuracy`, `step`, `variant`, `mflops`,
-    `parameters`, `depth`; `test_chosen`, the highest test accuracy of all, as published, and its `test_chosen_mflops`; `architectures` trained, `seconds`, `training_share` of these; how it `end`ed.
+    `parameters`, `depth`; `test_chosen`, the highest test accuracy of all, as published, and its `test_chosen_mflops`;
+    `architectures` trained, `seconds`, `training_share` of these; how it `end`ed.
     """
     names = ("dataset", "method", "recipe", "seed", "images", "budget", "epochs")
     rows = [{name: settings[name] for name in names} | settings["result"] for settings, _ in runs(path).values()]
