@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from toolkit.microstructure.latent import components, estimated, nearest, shares_of_variance
+from toolkit.microstructure.latent import components, estimated, nearest, shares_of_variance, strangeness
 
 
 def cloud(n=60, d=7, seed=0):
@@ -105,6 +105,25 @@ def test_several_neighbours_vote_and_average():
 
 def test_other_components_may_be_named():
     assert estimated(KNOWN, TABLE, [[9.0, 0.0, 5.1]], porosity=[0], direction=[2]).values.tolist() == [[0.7, "x", 0.5]]
+
+
+def test_strangeness_is_the_distance_beside_that_of_usual_ones():
+    rng = np.random.default_rng(3)
+    known, usual, unknown = (rng.normal(size=(count, 4)) for count in (50, 40, 9))
+    found = strangeness(known, usual, unknown)
+    model = NearestNeighbors(n_neighbors=1).fit(known)
+    (theirs, rows), common = model.kneighbors(unknown), model.kneighbors(usual)[0][:, 0]
+    assert found["nearest"].tolist() == rows[:, 0].tolist()
+    np.testing.assert_allclose(found["distance"], theirs[:, 0])
+    np.testing.assert_allclose(found["as far"], [(common >= one).mean() for one in theirs[:, 0]])
+
+
+def test_usual_ones_are_as_far_as_themselves():
+    known, usual = np.zeros((1, 2)), np.array([[1.0, 0], [2, 0], [3, 0]])
+    assert strangeness(known, usual, usual)["as far"].round(6).tolist() == [1.0, round(2 / 3, 6), round(1 / 3, 6)]
+    assert strangeness(known, usual, [[9.0, 0]])["as far"].tolist() == [0.0]
+    with pytest.raises(ValueError, match="usual"):
+        strangeness(known, np.empty((0, 2)), usual)
 
 
 @pytest.mark.parametrize(

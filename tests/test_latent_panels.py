@@ -1,15 +1,18 @@
 """The panels of lesson 13 without a browser: what they show, what they choose, the code they give, replay, refusals."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from toolkit import recordings
 from toolkit.microstructure import inverse
-from toolkit.microstructure.generator import Recipe
+from toolkit.microstructure.generator import Recipe, build
 from toolkit.panels import InversePanel, LatentPanel
-from toolkit.studies import membranes_latent, membranes_vae
+from toolkit.studies import membranes_crops, membranes_latent, membranes_vae
+
+FOLDER = Path(__file__).parents[1] / "notebooks" / "recordings"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,60 @@ def test_the_code_of_the_latent_panel_gives_the_same_place(files, capsys):
     exec(panel.code(), {})
     expected = 1 - float(panel._decoded(panel.settings, 1.5).mean())
     assert float(capsys.readouterr().out) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def volume():
+    """A volume as a reader may bring it: eight cubes of material and pores, twice as fine as the network."""
+    return build([Recipe(8, radius=8.0)], size=64)[0].numpy()
+
+
+def test_crops_lie_over_the_training_structures_and_are_chosen(volume):
+    panel = LatentPanel(volumes={"mine": volume}, split="mine", chosen=2)
+    assert panel.controls["split"].options == ("train", "test", "mine")
+    assert panel.controls["chosen"].max == 7
+    assert len(re.findall(r"M\d+ \d+h0", panel.frame.value)) == 12  # the training structures
+    assert len(re.findall(r"<title>crop \d</title>", panel.frame.value)) == 8
+    assert "crop 2 of mine" in panel.frame.value and "nearest in training" in panel.frame.value
+    across, up = panel._pixels(panel.settings)
+    panel.pointed([float(across[5]) + 1, float(up[5]) - 1])
+    assert panel.controls["chosen"].value == 5 and "crop 5 of mine" in panel.frame.value
+    dot = re.search(r'<circle cx="([\d.]+)" cy="([\d.]+)"[^>]*><title>crop 5</title>', panel.frame.value)
+    assert [float(one) for one in dot.groups()] == pytest.approx([across[5], up[5]], abs=0.1)
+
+
+def test_what_is_said_of_a_crop_is_what_the_study_says(volume):
+    panel = LatentPanel(volumes={"mine": volume}, split="mine", chosen=3)
+    crops = membranes_crops.own("mine", volume, size=16)
+    table = membranes_crops.estimates(panel.model, panel.found, crops)
+    assert membranes_crops.in_words(table.iloc[3]) in panel.frame.value
+    assert not panel.crops["mine"].simulated
+
+
+def test_a_walk_may_begin_at_a_crop(volume, capsys):
+    panel = LatentPanel(volumes={"mine": volume}, split="mine", chosen=1, start="chosen structure", steps=3).run()
+    assert len({record.porosity for record in panel.records}) == 3
+    code = panel.code().replace("...", "volume")
+    exec(code, {"volume": volume})
+    assert float(capsys.readouterr().out) == pytest.approx(1 - float(panel._decoded(panel.settings, 0.0).mean()), rel=1e-5)
+
+
+def test_recorded_crops_are_offered(tmp_path, files):
+    crops = membranes_crops.own("sandstone", build([Recipe(8, radius=8.0)], size=32)[0].numpy(), size=16)
+    state = {"samples": [vars(crops) | {"measured": crops.measured.to_dict("records")}], "provenance": {}}
+    recordings.save_state(tmp_path / "crops.npz", state)
+    panel = LatentPanel(*files, crops=tmp_path / "crops.npz", split="sandstone", start="chosen structure")
+    assert "crop 0 of sandstone" in panel.frame.value
+    assert f"load({str(tmp_path / 'crops.npz')!r})['sandstone']" in panel.code()
+
+
+def test_volumes_that_do_not_fit_are_refused(tmp_path, volume):
+    with pytest.raises(ValueError, match="must not be one of"):
+        LatentPanel(volumes={"train": volume})
+    with pytest.raises(ValueError, match="0 and 1"):
+        LatentPanel(volumes={"mine": 0.5 * volume})
+    with pytest.raises(ValueError, match="32 voxels, the network takes 16"):
+        LatentPanel(crops=FOLDER / membranes_crops.FILE)
 
 
 def test_one_file_without_the_other_is_refused(files):

@@ -13,6 +13,8 @@ from toolkit.microstructure import inverse, latent, structures, transfer
 from toolkit.microstructure.autoencoder import VAE, latent_means
 from toolkit.microstructure.linear import mean_squared_error
 from toolkit.studies import membranes_latent, membranes_vae
+from toolkit.studies.__main__ import main
+from toolkit.studies.membranes_vae import Stage
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "recordings"
 FAMILIES = membranes_vae.FAMILIES
@@ -36,62 +38,96 @@ def of_method(results, method, numbers):
 # The machinery ----------------------------------------------------------------------------------------------------------
 
 
+SMALLEST = membranes_vae.Scale(
+    0.1, latent=6, hidden=16, counts={"train": 12, "validation": 4, "test": 5},
+    stages={"own seeds": [Stage(2, 6)], "one seed": [Stage(1, 6), Stage(1, 4, fall=1.0)]},
+)  # fmt: skip
+
+
 @pytest.fixture
 def tiny(monkeypatch):
-    """Few small membranes, a small network, one epoch."""
-    monkeypatch.setattr(membranes_vae, "COUNTS", {"train": 12, "validation": 4, "test": 5})
-    for module in (membranes_vae, membranes_latent):
-        monkeypatch.setattr(module, "SIZE", 16)
-        module.data.cache_clear()
-    monkeypatch.setattr(membranes_vae, "LATENT", 6)
-    monkeypatch.setattr(membranes_vae, "HIDDEN", 16)
-    monkeypatch.setattr(membranes_vae, "EPOCHS_OF", dict.fromkeys(FAMILIES, 2))
+    """A scale of few small membranes, a small network, two epochs; 16 voxels along an edge."""
+    monkeypatch.setitem(membranes_vae.SCALES, 16, SMALLEST)
     monkeypatch.setattr(membranes_latent, "PCA_NUMBERS", (2, 4))
     monkeypatch.setattr(membranes_latent, "TWO_AXES", 3)
-    monkeypatch.setattr(membranes_latent, "TRANSFER_TRAIN", 6)
-    monkeypatch.setattr(membranes_latent, "TRANSFER_TEST", 4)
-    monkeypatch.setattr(membranes_latent, "TRANSFER_EPOCHS", 1)
-    membranes_latent.tortuosity_set.cache_clear()
+    few = {"classroom": {"train": 6, "test": 4, "epochs": 1}, "published": {"train": 7, "test": 5, "epochs": 1}}
+    for name, rest in few.items():
+        monkeypatch.setitem(membranes_latent.TRANSFERS, name, membranes_latent.TRANSFERS[name] | rest)
+    for made in (membranes_vae.data, membranes_latent.tortuosity_set):
+        made.cache_clear()
     yield
-    membranes_vae.data.cache_clear()
-    membranes_latent.tortuosity_set.cache_clear()
+    for made in (membranes_vae.data, membranes_latent.tortuosity_set):
+        made.cache_clear()
 
 
 @pytest.mark.slow
 def test_the_study_from_end_to_end(tiny, tmp_path):
-    for family, name in membranes_vae.NETWORKS.items():
-        records = list(membranes_vae.train(tmp_path / name, family=family, precision="float32"))
-        assert [record.epoch for record in records] == [0, 1, 2]
+    names = membranes_vae.files(16)
+    for family, name in names.items():
+        records = list(membranes_vae.train(tmp_path / name, family=family, size=16))
+        assert [record.epoch for record in records] == {"own seeds": [0, 1, 2], "one seed": [0, 1, 0, 1]}[family]
+        assert records[-1].step == {"own seeds": 4, "one seed": 3}[family]
         assert [row["epoch"] for row in membranes_vae.curve(tmp_path / name)] == [0, 1, 2]
         assert not list(tmp_path.glob("*checkpoint*"))
-    made = list(membranes_latent.record(tmp_path / "parts", tmp_path, repeats=1, iterations=2, transfers=2))
-    assert len(made) == 2 + 4 + 2
+    settings = {"size": 16, "repeats": 1, "iterations": 2, "transfers": 2, "published": 1}
+    made = list(membranes_latent.record(tmp_path / "parts", tmp_path, **settings))
+    assert len(made) == 2 + 4 + 2 + 1
     written = made[0].stat().st_mtime_ns
     membranes_latent.merge(tmp_path / "parts", tmp_path / "all.npz")
-    assert list(membranes_latent.record(tmp_path / "parts", tmp_path, repeats=1, iterations=2, transfers=2)) == made
+    assert list(membranes_latent.record(tmp_path / "parts", tmp_path, **settings)) == made
     assert made[0].stat().st_mtime_ns == written  # nothing is done twice
     for family in FAMILIES:
         results = membranes_latent.results(tmp_path / "all.npz", family)
         assert results.structures["split"].value_counts().to_dict() == {"train": 12, "test": 5, "two axes": 3}
         recipe = results.recipe(13)
-        assert recipe == membranes_vae.recipes(family)["test"][1]
-        model = membranes_vae.network(tmp_path / membranes_vae.NETWORKS[family])
+        assert recipe == membranes_vae.recipes(family, size=16)["test"][1]
+        model = membranes_vae.network(tmp_path / names[family])
         means = latent_means(model, structures.shares([recipe], size=16))
         np.testing.assert_allclose(results.latents[13], means[0].numpy(), rtol=2e-3, atol=2e-3)
         assert results.reconstruction["method"].value_counts()["PCA of moved copies"] == 2
     assert [one.target for one in results.recovered] == list("ABCD") and len(results.recovered[0].best) == 22
     assert {one.strategy for one in results.outcomes} == set(transfer.STRATEGIES) and len(results.outcomes) == 8
+    assert {one.strategy for one in results.published} == set(transfer.STRATEGIES) and len(results.published) == 4
+    assert [one.test_error for one in results.published] != [one.test_error for one in results.outcomes[:4]]
 
 
-def test_training_goes_on_where_it_was(tiny, tmp_path):
+@pytest.mark.slow
+def test_the_command_makes_another_size(tiny, tmp_path, capsys):
+    places = ["--folder", str(tmp_path / "runs"), "--recordings", str(tmp_path / "recordings")]
+    few = ["--repeats", "0", "--transfers", "1", "--published", "0"]
+    (tmp_path / "recordings").mkdir()
+    main(["membranes_vae", "--size", "16", *few, *places])
+    assert "one seed, epoch 2" in capsys.readouterr().out
+    assert not list((tmp_path / "recordings").iterdir())  # they hold what the lessons show
+    folder = tmp_path / "runs"
+    for name in membranes_vae.files(16).values():
+        assert membranes_vae.network(folder / name).size == 16
+    assert len(membranes_latent.results(folder / "membranes_vae_16_results.npz").outcomes) == 4
+
+
+def test_ligaments_are_as_thick_at_every_size():
+    """In voxels; the domain grows with them."""
+    thick = {size: membranes_vae.recipes(size=size)["train"][0].radius * size / 200 for size in membranes_vae.SCALES}
+    assert max(thick.values()) == pytest.approx(min(thick.values()))
+    points = {size: {one.points for one in membranes_vae.recipes(size=size)["train"]} for size in (32, 64)}
+    assert min(points[64]) == 8 * min(points[32]) and max(points[64]) == 8 * max(points[32])
+    with pytest.raises(ValueError, match="size must be one of"):
+        membranes_vae.recipes(size=48)
+
+
+@pytest.mark.parametrize(("family", "records"), [("own seeds", 2), ("one seed", 1), ("one seed", 3)])
+def test_training_goes_on_where_it_was(tiny, tmp_path, family, records):
+    """Inside a stage, at the end of one, and in the second."""
     whole, parts = tmp_path / "whole.npz", tmp_path / "parts.npz"
-    list(membranes_vae.train(whole, precision="float32"))
-    interrupted = membranes_vae.train(parts, precision="float32")
-    next(interrupted), next(interrupted)
+    list(membranes_vae.train(whole, family=family, size=16))
+    interrupted = membranes_vae.train(parts, family=family, size=16)
+    for _ in range(records):
+        next(interrupted)
     interrupted.close()
-    list(membranes_vae.train(parts, precision="float32"))
-    first, second = (recordings.load_state(path)["weights"] for path in (whole, parts))
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    list(membranes_vae.train(parts, family=family, size=16))
+    first, second = (recordings.load_state(path) for path in (whole, parts))
+    assert all(torch.equal(first["weights"][name], second["weights"][name]) for name in first["weights"])
+    assert [row["validation_loss"] for row in first["curve"]] == [row["validation_loss"] for row in second["curve"]]
 
 
 def test_parts_that_are_missing_are_named(tmp_path):
@@ -118,7 +154,7 @@ def test_the_bound_rises(family):
     curve = membranes_vae.curve(FOLDER / membranes_vae.NETWORKS[family])
     losses = [row["validation_loss"] for row in curve]
     assert losses[-1] == min(losses) < 0.9 * losses[0]
-    assert len(curve) == membranes_vae.EPOCHS_OF[family] + 1
+    assert len(curve) == membranes_vae.scale(32).epochs(family) + 1
 
 
 def better(one, other):
@@ -126,14 +162,14 @@ def better(one, other):
 
 
 def test_the_network_beats_pca_of_as_many_numbers_on_unseen_membranes(found):
-    ours = of_method(found["own seeds"], "autoencoder", membranes_vae.LATENT)
+    ours = of_method(found["own seeds"], "autoencoder", membranes_vae.scale(32).latent)
     for rival in ("PCA", "PCA of moved copies"):
-        assert better(ours, of_method(found["own seeds"], rival, membranes_vae.LATENT))
+        assert better(ours, of_method(found["own seeds"], rival, membranes_vae.scale(32).latent))
 
 
 def test_where_membranes_differ_by_their_recipe_only_pca_is_ahead(found):
     """Not what one hopes for, but what came out; the lesson says so."""
-    ours = of_method(found["one seed"], "autoencoder", membranes_vae.LATENT)
+    ours = of_method(found["one seed"], "autoencoder", membranes_vae.scale(32).latent)
     assert better(of_method(found["one seed"], "PCA", 64), ours) and better(ours, of_method(found["one seed"], "PCA", 32))
 
 

@@ -1,4 +1,4 @@
-"""The latent space of membranes and the recipes found in it: live frames and static figures (Zhao, Figs. 4.9 to 4.13, A.1)."""
+"""Latent space of membranes, recipes found in it: live frames and static figures (Zhao, Figs. 4.9 to 4.13, A.1 to A.3)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ STRATEGIES = {
     "random encoder": colours.PURPLE,
     "mean": colours.GREY,
 }
+CROP = colours.PURPLE
 SIDE, GAP = 110, 18  # pixels of a slice, and of what is between slices
 LEVELS = 5
 
@@ -40,6 +41,7 @@ def latent_frame(
     explained: np.ndarray,
     quantity: str,
     note: str,
+    crops: np.ndarray | None = None,
 ) -> str:
     """Structures in two components, slices of what the decoder makes of the place pointed at, and explained variance.
 
@@ -53,16 +55,21 @@ def latent_frame(
         explained: share of variance of each component.
         quantity: name of the values.
         note: a line above.
+        crops: of a tomograph, `(m, 2)`, drawn over the structures as in Fig. 4.11; then it is one of them that is chosen.
 
     Returns:
         A `<div>` element.
     """
     numbers, palette, entries = _coloured(values, quantity)
-    limits = [layers.margins(np.append(column, place)) for column, place in zip(points.T, here, strict=True)]
-    marks = [
-        (*points[chosen], colours.BLACK, f"chosen structure {chosen}"),
+    shown = np.concatenate([points, *([] if crops is None else [crops]), [here]])
+    limits = [layers.margins(column) for column in shown.T]
+    marks = [] if crops is None else [(*place, CROP, f"crop {number}") for number, place in enumerate(crops.tolist())]
+    choosable, kind = (points, "structure") if crops is None else (crops, "crop")
+    marks += [
+        (*choosable[chosen].tolist(), colours.BLACK, f"chosen {kind} {chosen}"),
         (*map(float, here), colours.YELLOW, "decoded place"),
     ]
+    entries += [] if crops is None else [("crops", CROP)]
     scatter = frame.plot(
         [], title=f"{len(points)} structures", x_label=axes[0], y_label=f"up: {axes[1]}", size=layers.SIZE, x_limits=limits[0],
         y_limits=limits[1], points=marks,
@@ -223,6 +230,47 @@ def draw_scatter(ax: Axes, points: np.ndarray, values: Sequence[Any], *, axes: t
         drawn = ax.scatter(*points.T, s=7, c=values, cmap=SHADES, alpha=0.8, lw=0)
         ax.figure.colorbar(drawn, ax=ax, label=quantity)
     ax.set(xlabel=axes[0], ylabel=axes[1])
+
+
+def draw_crops(ax: Axes, points: np.ndarray, *, label: str, colour: str = CROP) -> None:
+    """Crops of a tomograph over the structures of `draw_scatter`, as in Fig. 4.11.
+
+    Args:
+        ax: where to draw.
+        points: `(m, 2)`.
+        label: of the crops.
+        colour: of their stars.
+    """
+    ax.plot(*np.asarray(points).T, "*", ms=10, mec="white", mew=0.7, color=colour, label=label)
+    ax.legend(frameon=False, fontsize=8)
+
+
+def draw_pairs(axes: np.ndarray, points: np.ndarray, directions: Sequence[str], *, labels: Sequence[str]) -> None:
+    """Structures in every pair of coordinates, coloured by direction; their distribution on the diagonal (Figs. A.2, A.3).
+
+    Args:
+        axes: `(k, k)` of them; those above the diagonal are taken away.
+        points: `(n, k)`.
+        directions: along which the structures are stretched, `(n,)`.
+        labels: of the k coordinates.
+    """
+    groups = [(colour, np.asarray(directions) == name) for name, colour in DIRECTIONS.items()]
+    for (row, column), ax in np.ndenumerate(axes):
+        ax.tick_params(labelsize=6)
+        if row < column:
+            ax.remove()
+            continue
+        for colour, rows in groups:
+            if row == column and rows.any():
+                ax.hist(points[rows, row], bins=24, histtype="step", color=colour)
+            elif rows.any():
+                ax.plot(points[rows, column], points[rows, row], ".", color=colour, ms=2, alpha=0.6, mew=0, rasterized=True)
+        if row == column:
+            ax.set_yticks([])
+        if row == len(axes) - 1:
+            ax.set_xlabel(labels[column], fontsize=8)
+        if column == 0:
+            ax.set_ylabel(labels[row] if row else "structures", fontsize=8)
 
 
 def draw_loadings(ax: Axes, loadings: np.ndarray) -> None:

@@ -225,6 +225,33 @@ def estimated(
     return pd.DataFrame(table)
 
 
+def strangeness(known: Any, usual: Any, unknown: Any) -> pd.DataFrame:
+    """How far points lie from everything that is known, and how many usual ones lie as far from it.
+
+    An encoder gives any volume a place. Whether the neighbours of that place mean anything shows in the distance to the nearest
+    of them, beside the same distance of structures that were kept apart from the known ones but are of their kind.
+
+    Args:
+        known: training structures in any coordinates, `(n, d)`.
+        usual: structures of the same kind that were not trained on, `(p, d)`.
+        unknown: the others, `(m, d)`.
+
+    Returns:
+        Columns "nearest" (row of `known`), "distance" to it, and "as far": the share of the usual ones that are at least as far
+        from their own nearest one. 0 means that none is.
+
+    >>> strangeness([[0.0], [1.0]], [[0.1], [0.8]], [[0.9], [7.0]])["as far"].tolist()
+    [1.0, 0.0]
+    """
+    known, usual, unknown = (_rows(name, rows) for name, rows in (("known", known), ("usual", usual), ("unknown", unknown)))
+    if not len(usual):
+        raise ValueError("usual must hold one structure or more, got none")
+    rows = [nearest(known, others)[:, 0] for others in (usual, unknown)]
+    common, distance = (np.linalg.norm(o - known[row], axis=1) for o, row in zip((usual, unknown), rows, strict=True))
+    as_far = 1 - np.searchsorted(np.sort(common), distance * (1 - 1e-12), side="left") / len(common)
+    return pd.DataFrame({"nearest": rows[1], "distance": distance, "as far": as_far})
+
+
 def _most_frequent(labels: np.ndarray) -> Any:
     names, first, counts = np.unique(labels.astype(str), return_index=True, return_counts=True)
     return labels[min(zip(-counts, first, range(len(names)), strict=True))[1]]

@@ -38,7 +38,8 @@ class InversePanel(Panel):
 
     Args:
         network: file of a trained network.
-        own: a recipe of your own to be found; it lies in the ranges of `inverse.ranges` for a tenth of the document's volume.
+        own: a recipe of your own to be found; it lies in the ranges of `inverse.ranges` for the network's part of the
+            document's volume, a tenth at 32³ voxels.
         values: control name to first value.
 
     >>> panel = InversePanel(initial=3, iterations=2)
@@ -52,7 +53,7 @@ class InversePanel(Panel):
     def __init__(self, network: str | Path | None = None, own: Recipe | None = None, **values: Any):
         self.file = None if network is None else str(network)
         self.model = membranes_latent.demonstration(n=1)[0] if network is None else membranes_vae.network(network)
-        self.targets = membranes_latent.targets() | ({} if own is None else {"own": own})
+        self.targets = membranes_latent.targets(membranes_vae.share(self.model.size)) | ({} if own is None else {"own": own})
         self._built: dict[Recipe, torch.Tensor] = {}
         super().__init__(**values)
 
@@ -85,8 +86,8 @@ class InversePanel(Panel):
         names = ("acquisition", "kappa", "kernel", "initial", "iterations", "search_seed")
         goal = self._volume(self.targets[settings["target"]])
         return inverse.recover(
-            self.model, goal, seed=self._seed(settings), box=inverse.ranges(membranes_vae.SHARE), build=self._volumes,
-            **{name: settings[name] for name in names},
+            self.model, goal, seed=self._seed(settings), box=inverse.ranges(membranes_vae.share(self.model.size)),
+            build=self._volumes, **{name: settings[name] for name in names},
         )  # fmt: skip
 
     def draw(self, records: list[Trial]) -> str:
@@ -119,7 +120,7 @@ class InversePanel(Panel):
                 f"model = {network}",
                 f"target = structures.shares([{recipe!r}], size=model.size)",
                 "search = inverse.recover(",
-                f"    model, target, seed={self._seed(settings)}, box=inverse.ranges({membranes_vae.SHARE}),",
+                f"    model, target, seed={self._seed(settings)}, box=inverse.ranges({membranes_vae.share(self.model.size)}),",
                 f"    {', '.join(f'{name}={settings[name]!r}' for name in names)},",
                 ")", "for trial in search:", "    print(trial.number, trial.best, trial.best_point)", "",
             ]

@@ -1,4 +1,4 @@
-"""The latent space of membranes: move along its components, see what the decoder makes of it, choose structures (Fig. 4.10)."""
+"""The latent space of membranes: move along its components, choose structures or crops of a tomograph (Figs. 4.10, 4.11)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import pandas as pd
 import torch
 
 from toolkit.figures import latent as figures
 from toolkit.figures import layers
 from toolkit.microstructure import structures
-from toolkit.microstructure.autoencoder import decoded
+from toolkit.microstructure.autoencoder import decoded, latent_means
 from toolkit.panels.controls import choice, slider, whole_slider
 from toolkit.panels.panel import Panel
-from toolkit.studies import membranes_latent, membranes_vae
+from toolkit.studies import membranes_crops, membranes_latent, membranes_vae
+from toolkit.studies.membranes_crops import Crops
 
 QUANTITIES = {"direction": "direction", "porosity": "porosity", "intensity": "stretching factor", "points": "Voronoi points"}
 COMPONENTS = 6
 FARTHEST = 3.0  # standard deviations
+SLICES = (  # titles in the order in which they are shown
+    "chosen structure", "chosen crop", "its reconstruction", "decoded place", "mean of all, decoded", "nearest in training",
+)  # fmt: skip
+KEPT = 4  # generated structures that are not built anew
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,14 @@ class LatentPanel(Panel):
 
     The decoded place is the mean of all structures, or the chosen one, moved along a component. Run walks along that
     component. A structure is chosen by its number or by a click near it. Without files the network has random weights.
+    Crops of a tomograph may be shown over the training structures, with what their nearest neighbours tell of them.
 
     Args:
         network: file of a trained network.
         results: file of its study.
         family: which of the study's families of membranes the network was trained on.
+        crops: file of recorded crops, see `studies.membranes_crops`.
+        volumes: name to a volume of your own, 1 material and 0 pore, `(x, y, z)` or cubes `(m, n, n, n)`.
         values: control name to first value.
 
     >>> panel = LatentPanel(steps=3)
@@ -65,6 +74,8 @@ class LatentPanel(Panel):
         results: str | Path | None = None,
         *,
         family: str = "own seeds",
+        crops: str | Path | None = None,
+        volumes: Mapping[str, np.ndarray] | None = None,
         **values: Any,
     ):
         if (network is None) != (results is None):
@@ -74,17 +85,33 @@ class LatentPanel(Panel):
             self.model, self.found = membranes_latent.demonstration()
         else:
             self.model, self.found = membranes_vae.network(network), membranes_latent.results(results, family)
+        self.crops_file = None if crops is None else str(crops)
+        self.crops = self._crops_of(volumes or {})
+        self._told: dict[str, tuple[np.ndarray, pd.DataFrame]] = {}
         self._structures: dict[int, torch.Tensor] = {}
         super().__init__(**values)
 
+    def _crops_of(self, volumes: Mapping[str, np.ndarray]) -> dict[str, Crops]:
+        found = {} if self.crops_file is None else membranes_crops.load(self.crops_file)
+        found |= {name: membranes_crops.own(name, volume, size=self.model.size) for name, volume in volumes.items()}
+        splits = set(self.found.structures["split"])
+        for name, crops in found.items():
+            if crops.volumes.shape[-1] != self.model.size:
+                raise ValueError(
+                    f"crops of {name!r} have {crops.volumes.shape[-1]} voxels, the network takes {self.model.size}"
+                )
+            if name in splits:
+                raise ValueError(f"volumes: a name must not be one of {sorted(splits)}, got {name!r}")
+        return found
+
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
-        """Data (structures), model (the place that is decoded), training (the walk) and view."""
+        """Data (structures or crops), model (the place that is decoded), training (the walk) and view."""
         count = min(COMPONENTS, len(self.found.components.axes))
         splits = list(dict.fromkeys(self.found.structures["split"]))
         numbers = list(range(1, count + 1))
         return {
             "data": {
-                "split": choice("structures", splits),
+                "split": choice("data", [*splits, *self.crops]),
                 "chosen": whole_slider("chosen structure", 0, 0, len(self.found.rows(splits[0])) - 1),
             },
             "model": {
@@ -125,21 +152,20 @@ class LatentPanel(Panel):
         settings = self.settings
         if records:
             settings |= {"component": records[-1].component, "coordinate": records[-1].coordinate}
-        self.controls["chosen"].max = len(self.found.rows(settings["split"])) - 1
+        self.controls["chosen"].max = len(self._latents(settings)) - 1
         settings["chosen"] = min(settings["chosen"], self.controls["chosen"].max)
-        row = int(self.found.rows(settings["split"])[settings["chosen"]])
-        labels = [f"PC{settings[name]}" for name in ("across", "up")]
-        column = self.found.structures[settings["colour"]].to_numpy()[self.found.rows(settings["split"])]
+        shown, labels = self._shown(settings), [f"PC{settings[name]}" for name in ("across", "up")]
         return figures.latent_frame(
-            self._plane(settings),
-            column,
+            self._plane(settings, self.found.latents[shown]),
+            self.found.structures[settings["colour"]].to_numpy()[shown],
             axes=tuple(labels),
             chosen=settings["chosen"],
             here=self._here(settings),
-            volumes=self._slices(settings, row),
+            volumes=self._slices(settings),
             explained=self.found.components.explained,
             quantity=QUANTITIES[settings["colour"]],
-            note=self._note(settings, row),
+            note=self._note(settings),
+            crops=self._plane(settings, self._latents(settings)) if settings["split"] in self.crops else None,
         )
 
     def status(self, record: Place) -> str:
@@ -149,9 +175,7 @@ class LatentPanel(Panel):
     def code(self) -> str:
         """The decoded place as a script."""
         settings = self.settings
-        start = "found.components.centre"
-        if settings["start"] == "chosen structure":
-            start = f"found.latents[found.rows({settings['split']!r})[{settings['chosen']}]]"
+        start = "found.components.centre" if settings["start"] == "mean of all" else self._start_as_code(settings)
         loading = ["model, found = membranes_latent.demonstration()"]
         if self.files is not None:
             network, results, family = map(repr, self.files)
@@ -159,61 +183,100 @@ class LatentPanel(Panel):
         number = settings["component"] - 1
         return "\n".join(
             [
-                "import numpy as np", "import torch", "", "from toolkit.microstructure.autoencoder import decoded",
-                "from toolkit.studies import membranes_latent, membranes_vae", "", *loading,
+                "import numpy as np", "import torch", "",
+                "from toolkit.microstructure.autoencoder import decoded, latent_means",
+                "from toolkit.studies import membranes_crops, membranes_latent, membranes_vae", "", *loading,
                 f"step = np.sqrt(found.components.variance[{number}]) * found.components.axes[{number}]",
                 f"z = {start} + {settings['coordinate']} * step",
                 "volume = decoded(model, torch.from_numpy(z)[None])[0, 0]", "print(1 - float(volume.mean()))", "",
             ]
         )  # fmt: skip
 
+    def _start_as_code(self, settings: Mapping[str, Any]) -> str:
+        name, number = settings["split"], settings["chosen"]
+        if name not in self.crops:
+            return f"found.latents[found.rows({name!r})[{number}]]"
+        crops = f"membranes_crops.own({name!r}, ..., size=model.size)"  # the volume is in the reader's hands
+        if self.crops_file is not None and name in membranes_crops.SAMPLES:
+            crops = f"membranes_crops.load({self.crops_file!r})[{name!r}]"
+        return f"latent_means(model, {crops}.volumes)[{number}].double().numpy()"
+
     # What is shown -----------------------------------------------------------------------------------------------------
 
-    def _scores(self, settings: Mapping[str, Any]) -> np.ndarray:
-        return self.found.components.scores(self.found.latents[self.found.rows(settings["split"])])
+    def _shown(self, settings: Mapping[str, Any]) -> np.ndarray:
+        """Numbers of the structures in the scatter: those of the split, or the training part beneath crops."""
+        return self.found.rows("train" if settings["split"] in self.crops else settings["split"])
 
-    def _plane(self, settings: Mapping[str, Any]) -> np.ndarray:
-        return self._scores(settings)[:, [settings["across"] - 1, settings["up"] - 1]]
+    def _latents(self, settings: Mapping[str, Any]) -> np.ndarray:
+        """Latent means of what may be chosen."""
+        if settings["split"] in self.crops:
+            return self._estimated(settings["split"])[0]
+        return self.found.latents[self.found.rows(settings["split"])]
+
+    def _estimated(self, name: str) -> tuple[np.ndarray, pd.DataFrame]:
+        """Latent means of crops, and what their neighbours tell of them; computed once."""
+        if name not in self._told:
+            crops = self.crops[name]
+            latents = latent_means(self.model, crops.volumes).double().numpy()
+            self._told[name] = latents, membranes_crops.estimates(self.model, self.found, crops)
+        return self._told[name]
+
+    def _plane(self, settings: Mapping[str, Any], latents: np.ndarray) -> np.ndarray:
+        return self.found.components.scores(latents)[:, [settings["across"] - 1, settings["up"] - 1]]
 
     def _pixels(self, settings: Mapping[str, Any]) -> list[np.ndarray]:
-        """Where the structures lie in the scatter, whose limits make room for the decoded place as well."""
-        columns = self._plane(settings).T
-        shown = [np.append(*pair) for pair in zip(columns, self._here(settings), strict=True)]
-        return [scale(column) for scale, column in zip(layers.scales(list(map(layers.margins, shown))), columns, strict=True)]
+        """Where that which may be chosen lies in the scatter, whose limits have room for all that is drawn."""
+        latents = self._latents(settings)
+        drawn = [self.found.latents[self._shown(settings)], latents, self._point(settings, settings["coordinate"])[None]]
+        limits = [layers.margins(column) for column in self._plane(settings, np.concatenate(drawn)).T]
+        return [scale(column) for scale, column in zip(layers.scales(limits), self._plane(settings, latents).T, strict=True)]
 
     def _point(self, settings: Mapping[str, Any], coordinate: float) -> np.ndarray:
         parts, number = self.found.components, settings["component"] - 1
-        start = parts.centre
-        if settings["start"] == "chosen structure":
-            start = self.found.latents[self.found.rows(settings["split"])[settings["chosen"]]]
+        start = parts.centre if settings["start"] == "mean of all" else self._latents(settings)[settings["chosen"]]
         return start + coordinate * np.sqrt(parts.variance[number]) * parts.axes[number]
 
     def _here(self, settings: Mapping[str, Any]) -> tuple[float, float]:
-        scores = self.found.components.scores(self._point(settings, settings["coordinate"])[None])[0]
-        return float(scores[settings["across"] - 1]), float(scores[settings["up"] - 1])
+        across, up = self._plane(settings, self._point(settings, settings["coordinate"])[None])[0].tolist()
+        return across, up
 
     def _decoded(self, settings: Mapping[str, Any], coordinate: float) -> torch.Tensor:
-        return decoded(self.model, torch.from_numpy(self._point(settings, coordinate))[None])[0, 0]
+        return self._of_latents(self._point(settings, coordinate))
 
-    def _slices(self, settings: Mapping[str, Any], row: int) -> list[tuple[str, np.ndarray]]:
+    def _of_latents(self, z: np.ndarray) -> torch.Tensor:
+        return decoded(self.model, torch.from_numpy(z)[None])[0, 0]
+
+    def _structure(self, row: int) -> torch.Tensor:
+        """Shares of material of a generated structure, built anew; the last few are kept."""
         if row not in self._structures:
-            size = self.model.size
-            self._structures = {row: structures.shares([self.found.recipe(row)], size=size, finer=membranes_vae.FINER)[0, 0]}
-        seen = decoded(self.model, torch.from_numpy(self.found.latents[row])[None])[0, 0]
-        mean = decoded(self.model, torch.from_numpy(self.found.components.centre)[None])[0, 0]
-        volumes = {
-            "chosen structure": self._structures[row].float() / 255,
-            "its reconstruction": seen,
-            "decoded place": self._decoded(settings, settings["coordinate"]),
-            "mean of all, decoded": mean,
-        }
+            built = structures.shares([self.found.recipe(row)], size=self.model.size, finer=membranes_vae.FINER)[0, 0]
+            self._structures = dict(list(self._structures.items())[1 - KEPT :]) | {row: built}
+        return self._structures[row].float() / 255
+
+    def _slices(self, settings: Mapping[str, Any]) -> list[tuple[str, np.ndarray]]:
+        name, number = settings["split"], settings["chosen"]
+        volumes = {}
+        if name in self.crops:
+            nearest = self._estimated(name)[1]["nearest"].iloc[number]
+            volumes["chosen crop"] = self.crops[name].volumes[number, 0].float() / 255
+            volumes["nearest in training"] = self._structure(int(self.found.rows("train")[nearest]))
+        else:
+            volumes["chosen structure"] = self._structure(int(self.found.rows(name)[number]))
+            volumes["mean of all, decoded"] = self._of_latents(self.found.components.centre)
+        volumes["its reconstruction"] = self._of_latents(self._latents(settings)[number])
+        volumes["decoded place"] = self._decoded(settings, settings["coordinate"])
         place = round(settings["position"] * (self.model.size - 1))
         axis = structures.AXES.index(settings["axis"])
-        return [(name, volume.select(axis, place).numpy()) for name, volume in volumes.items()]
+        return [(title, volumes[title].select(axis, place).numpy()) for title in SLICES if title in volumes]
 
-    def _note(self, settings: Mapping[str, Any], row: int) -> str:
-        one = self.found.structures.iloc[row]
+    def _note(self, settings: Mapping[str, Any]) -> str:
+        name, number = settings["split"], settings["chosen"]
+        if name in self.crops:
+            told = membranes_crops.in_words(self._estimated(name)[1].iloc[number])
+            kind = "simulated" if self.crops[name].simulated else "not simulated"
+            return f"network: {self.found.origin} · crop {number} of {name} ({kind}): {told} · yellow: decoded place"
+        one = self.found.structures.iloc[self.found.rows(name)[number]]
         return (
-            f"network: {self.found.origin} · structure {settings['chosen']}: n = {one.points:.0f}, stretched along "
+            f"network: {self.found.origin} · structure {number}: n = {one.points:.0f}, stretched along "
             f"{one.direction} (e = {one.intensity:.2f}), porosity {one.porosity:.3f} · yellow: decoded place"
         )

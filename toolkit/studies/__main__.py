@@ -13,6 +13,7 @@ from toolkit.studies import (
     descriptors_dft,
     lithium,
     membranes,
+    membranes_crops,
     membranes_latent,
     membranes_vae,
     mnist_survival,
@@ -79,10 +80,18 @@ def main(arguments: list[str] | None = None) -> None:
     study = studies.add_parser(
         "membranes_vae", help="Zhao, sections 4.2.2 to 4.2.5: autoencoder, recipes found again, transfer"
     )
-    study.add_argument("--precision", choices=("bf16", "float32"), default="bf16", help="of its training")
+    study.add_argument(
+        "--size", type=int, choices=tuple(membranes_vae.SCALES), default=membranes_vae.SIZE,
+        help="voxels along an edge; what is made at another size than the recorded one stays in --folder",
+    )  # fmt: skip
+    study.add_argument("--precision", choices=("bf16", "float32"), default="float32", help="of its training")
     study.add_argument("--repeats", type=int, default=10, help="searches for each target")
     study.add_argument("--iterations", type=int, default=60, help="proposals of each search")
+    study.add_argument("--transfers", type=int, default=20, help="repeats of transfer against scratch, as in a class")
+    study.add_argument("--published", type=int, default=20, help="repeats of the same at the document's settings")
     _add_places(study, _membranes_vae)
+    study = studies.add_parser("membranes_crops", help="Zhao, Table 4.4 on public volumes: crops, measured (not yet encoded)")
+    _add_places(study, _membranes_crops)
     study = studies.add_parser(
         "potentials", help="Tables 3.1 and 3.3 and Fig. 3.5 of Ghimire on EMT cells, and on real DFT cells of aluminium"
     )
@@ -203,16 +212,25 @@ def _membranes(chosen: argparse.Namespace) -> None:
 
 
 def _membranes_vae(chosen: argparse.Namespace) -> None:
-    folder = chosen.folder / "membranes_vae"
-    for family, name in membranes_vae.NETWORKS.items():
-        if not (chosen.recordings / name).exists():
-            for record in membranes_vae.train(chosen.recordings / name, family=family, precision=chosen.precision):
+    recorded = chosen.size == membranes_vae.SIZE
+    folder = chosen.folder / ("membranes_vae" if recorded else f"membranes_vae_{chosen.size}")
+    place = chosen.recordings if recorded else folder.parent
+    place.mkdir(parents=True, exist_ok=True)
+    for family, name in membranes_vae.files(chosen.size).items():
+        if not (place / name).exists():
+            for record in membranes_vae.train(place / name, family=family, size=chosen.size, precision=chosen.precision):
                 print(f"{family}, epoch {record.epoch:g}: {record.metrics['validation_loss']:.1f} nat", flush=True)
-    settings = {"repeats": chosen.repeats, "iterations": chosen.iterations}
-    for path in membranes_latent.record(folder, chosen.recordings, **settings):
+    names = ("size", "repeats", "iterations", "transfers", "published")
+    for path in membranes_latent.record(folder, place, **{name: getattr(chosen, name) for name in names}):
         if all((folder / f"latent_{number}.npz").exists() for number in range(2)):
-            membranes_latent.merge(folder, chosen.recordings / membranes_vae.RESULTS)
+            membranes_latent.merge(folder, place / (membranes_vae.RESULTS if recorded else f"{folder.name}_results.npz"))
         print(path, flush=True)
+
+
+def _membranes_crops(chosen: argparse.Namespace) -> None:
+    chosen.recordings.mkdir(parents=True, exist_ok=True)
+    for crops in membranes_crops.record(chosen.recordings / membranes_crops.FILE):
+        print(f"{crops.name}: {len(crops.volumes)} crops", flush=True)
 
 
 def _potentials(chosen: argparse.Namespace) -> None:

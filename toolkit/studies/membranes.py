@@ -187,17 +187,35 @@ def results(path: str | Path) -> pd.DataFrame:
     The intensity is τ along the stretched axis over τ along the others, averaged; the direction is the axis with the least τ.
     """
     table = pd.DataFrame([asdict(one) for one in recordings.load(path, record=Membrane).records])
-    tau = table[["tau_x", "tau_y", "tau_z"]].to_numpy()
-    lowest = tau.argmin(1)
-    least = tau[np.arange(len(tau)), lowest]
-    others = np.stack([np.delete(row, axis) for row, axis in zip(tau, lowest, strict=True)])
+    direction, intensity = anisotropy(table[["tau_x", "tau_y", "tau_z"]].to_numpy())
     stretch = table[["stretch_x", "stretch_y", "stretch_z"]].to_numpy()
     return table.assign(
-        direction=np.array(list("xyz"))[lowest],
-        intensity=(least[:, None] / others).mean(1),
+        direction=direction,
+        intensity=intensity,
         stretched=np.array(list("xyz"))[stretch.argmin(1)],
         factor=stretch.min(1),
     )
+
+
+def anisotropy(tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direction and intensity in the way of Table 4.4: the axis of the least τ, and the mean of it over the two others.
+
+    Args:
+        tau: along x, y and z, `(n, 3)`; infinite where there is no path.
+
+    Returns:
+        Names of the axes `(n,)`, "none" where there is no path along any, and intensities `(n,)`, nan there.
+
+    >>> direction, intensity = anisotropy(np.array([[1.162, 1.121, 1.161], [np.inf, np.inf, np.inf]]))
+    >>> direction.tolist(), intensity.round(3).tolist()
+    (['y', 'none'], [0.965, nan])
+    """
+    tau = np.asarray(tau, float)
+    path = np.isfinite(tau).any(1)
+    lowest = tau.argmin(1)
+    others = np.stack([np.delete(row, axis) for row, axis in zip(tau, lowest, strict=True)])
+    least = np.where(path, tau[np.arange(len(tau)), lowest], np.nan)
+    return np.where(path, np.array(list("xyz"))[lowest], "none"), (least[:, None] / others).mean(1)
 
 
 def _described(part: str, recipe: Recipe, volume: np.ndarray, tau: Sequence[float], seconds: tuple[float, float]) -> Membrane:

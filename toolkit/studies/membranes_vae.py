@@ -1,14 +1,16 @@
 """Zhao, section 4.2.2, at classroom scale: two trained autoencoders of membranes. `membranes_latent` measures them.
 
-Everything happens on 32³ voxels. A domain holds a tenth of the document's volume of the same material, because 32 voxels cannot
+What is recorded has 32³ voxels. A domain holds a tenth of the document's volume of the same material, because 32 voxels cannot
 resolve the ligaments of the whole: n is a tenth, r 2.15 times as large a part of the domain, porosity and shape of the cells
 are the same. The network has the convolutions of Table 4.3 with fewer dense units and latent dimensions. Membranes are
-periodic, so that training may shift, mirror and turn them. What was cut down stands in the constants below.
+periodic, so that training may shift, mirror and turn them. What was cut down stands in `SCALES`, which has 64³ voxels as well:
+ligaments as many voxels thick, eight times the volume, and so eight times the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,23 +31,100 @@ from toolkit.recordings import archive
 from toolkit.studies import running
 
 SIZE, FINER = 32, 2
-SHARE = 0.1  # of the document's volume in the domain
-LATENT, HIDDEN, MATERIAL = 64, 256, 0.1
-POINTS, RADIUS = (40, 170), 3.4  # of the document's training structures, whose domain is ten times as large
-COUNTS = {"train": 2000, "validation": 200, "test": 400}
-BATCH, LEARNING_RATE = 32, 1e-3
+MATERIAL = 0.1  # share of it that the decoder begins with
+POINTS, RADIUS = (40, 170), 3.4  # of the document's training structures, in its whole domain
+LEARNING_RATE = 1e-3
 FAMILIES = ("own seeds", "one seed")
-NETWORKS = {"own seeds": "membranes_vae_32.npz", "one seed": "membranes_vae_32_one_seed.npz"}
+ENDINGS = dict(zip(FAMILIES, ("", "_one_seed"), strict=True))  # of the names of their files
 RESULTS = "membranes_vae.npz"
-EPOCHS_OF = {"own seeds": 36, "one seed": 12}
 
 
-def recipes(family: str = "own seeds", seed: int = 0) -> dict[str, list[Recipe]]:
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training run.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch: structures in a step; 64 in the document.
+        fall: along which share of half a cosine wave the step of Adam falls.
+    """
+
+    epochs: int
+    batch: int
+    fall: float = 0.75
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What is cut down at one number of voxels.
+
+    Attributes:
+        share: of the document's volume in the domain.
+        latent: dimensions of the latent space; 256 in the document.
+        hidden: units of the dense layer; 2,048 in the document.
+        counts: membranes of "train", "validation" and "test"; 8,000, 1,000 and 1,000 in the document.
+        stages: family to the parts of its training run; one of 1,000 epochs in the document.
+    """
+
+    share: float
+    latent: int
+    hidden: int
+    counts: Mapping[str, int]
+    stages: Mapping[str, Sequence[Stage]]
+
+    def epochs(self, family: str) -> int:
+        """Passes over the training part in all stages."""
+        return sum(stage.epochs for stage in self.stages[family])
+
+
+COUNTS = {"train": 2000, "validation": 200, "test": 400}
+STAGES = {"own seeds": (Stage(36, 32),), "one seed": (Stage(12, 32),)}
+SCALES = {
+    32: Scale(0.1, latent=64, hidden=256, counts=COUNTS, stages=STAGES),
+    64: Scale(0.8, latent=128, hidden=512, counts=COUNTS, stages=STAGES),
+}
+
+
+def scale(size: int) -> Scale:
+    """What is cut down at this number of voxels.
+
+    Raises:
+        ValueError: the study has no such size.
+    """
+    if size not in SCALES:
+        raise ValueError(f"size must be one of {tuple(SCALES)} voxels, got {size!r}")
+    return SCALES[size]
+
+
+def share(size: int) -> float:
+    """Of the document's volume in a domain of so many voxels; with a size that the study lacks it is that of 32³ voxels.
+
+    >>> share(16)
+    0.1
+    """
+    return SCALES.get(size, SCALES[SIZE]).share
+
+
+def files(size: int = SIZE) -> dict[str, str]:
+    """Family to the name of its network's file.
+
+    >>> files(64)["one seed"]
+    'membranes_vae_64_one_seed.npz'
+    """
+    scale(size)
+    return {family: f"membranes_vae_{size}{ending}.npz" for family, ending in ENDINGS.items()}
+
+
+NETWORKS = files()
+
+
+def recipes(family: str = "own seeds", *, size: int = SIZE, seed: int = 0) -> dict[str, list[Recipe]]:
     """Recipes of the three splits, each stretched along one axis.
 
     Args:
         family: "own seeds": each membrane has Voronoi points of its own. "one seed": all take theirs from one row of random
             points. The document does not say; its search for recipes must have used one.
+        size: voxels along an edge, one of `SCALES`.
         seed: of the draw.
 
     >>> [len(some) for some in recipes().values()]
@@ -53,61 +132,84 @@ def recipes(family: str = "own seeds", seed: int = 0) -> dict[str, list[Recipe]]
     """
     if family not in FAMILIES:
         raise ValueError(f"family must be one of {FAMILIES}, got {family!r}")
-    whole = structures.cut(Recipe(POINTS[0], radius=RADIUS), SHARE)
-    points = (whole.points, round(POINTS[1] * SHARE))
+    least = structures.cut(Recipe(POINTS[0], radius=RADIUS), scale(size).share)
+    points = (least.points, round(POINTS[1] * scale(size).share))
     one = 0 if family == "one seed" else None
     return {
-        name: structures.random_recipes(count, points=points, radius=whole.radius, seed=10 * seed + number, membrane_seed=one)
-        for number, (name, count) in enumerate(COUNTS.items())
+        name: structures.random_recipes(count, points=points, radius=least.radius, seed=10 * seed + number, membrane_seed=one)
+        for number, (name, count) in enumerate(scale(size).counts.items())
     }
 
 
 @cache
-def data(family: str = "own seeds", seed: int = 0) -> Dataset:
-    """The membranes of `recipes`, generated in about a minute on one core and kept."""
-    return structures.dataset(recipes(family, seed), size=SIZE, finer=FINER)
+def data(family: str = "own seeds", *, size: int = SIZE, seed: int = 0) -> Dataset:
+    """The membranes of `recipes`, generated in one to four minutes on one core at 32³ and kept."""
+    return structures.dataset(recipes(family, size=size, seed=seed), size=size, finer=FINER)
 
 
-def fit(data: Dataset, model: VAE, *, epochs: int, seed: int = 0, **settings: Any) -> training.Fit:
-    """The training run: Adam, whose step falls along three quarters of half a cosine wave, and β = 1.
+def fit(data: Dataset, model: VAE, stage: Stage, *, seed: int = 0, **settings: Any) -> training.Fit:
+    """A stage of the training: Adam, whose step falls along a part of half a cosine wave, and β = 1.
 
     Args:
         data: membranes.
         model: to train.
-        epochs: passes over the training part.
+        stage: how long, and in what batches.
         seed: of order, moves and draws.
         settings: others of `training.fit`, such as `augment=structures.moved` for membranes with seeds of their own.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, epochs * 4 // 3), eta_min=LEARNING_RATE / 20)
+    wave = max(1, round(stage.epochs / stage.fall))
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, wave, eta_min=LEARNING_RATE / 20)
     return training.fit(
-        model, data, loss=NegativeBound(), optimizer=optimizer, scheduler=scheduler, epochs=epochs, seed=seed,
-        metrics=[reconstruction, divergence], device="cpu", **{"batch_size": BATCH} | settings,
+        model, data, loss=NegativeBound(), optimizer=optimizer, scheduler=scheduler, epochs=stage.epochs, seed=seed,
+        batch_size=stage.batch, metrics=[reconstruction, divergence], device="cpu", **settings,
     )  # fmt: skip
 
 
 def train(
-    path: str | Path, *, family: str = "own seeds", epochs: int | None = None, seed: int = 0, precision: str = "bf16"
+    path: str | Path, *, family: str = "own seeds", size: int = SIZE, seed: int = 0, precision: str = "float32"
 ) -> Iterator[training.Record]:
     """Train the network of a family and write it, with resume from the latest epoch.
 
     Args:
         path: of the network's file.
         family: one of `FAMILIES`. Membranes with seeds of their own are moved about; from one seed they are learned in place.
-        epochs: passes over the training part.
+        size: voxels along an edge, one of `SCALES`.
         seed: of weights, order, moves and draws.
-        precision: of `training.fit`; bf16 takes three quarters of the time on a processor that has it.
+        precision: of `training.fit`; bf16 takes three quarters of the time on a processor that has it, and thirteen times as
+            long on one that has to imitate it.
 
     Yields:
-        Records of the training.
+        Records of the training; each stage begins again at epoch 0.
     """
-    model = VAE(SIZE, latent=LATENT, hidden=HIDDEN, share=MATERIAL, seed=seed).to(memory_format=torch.channels_last_3d)
-    epochs, augment = epochs or EPOCHS_OF[family], structures.moved if family == "own seeds" else None
-    settings = {"precision": precision, "checkpoint": running.checkpoint(Path(path)), "augment": augment}
-    run = fit(data(family, seed), model, epochs=epochs, seed=seed, **settings)
-    yield from run
-    save_network(path, model, run.records, family=family, seed=seed, epochs=epochs)
-    running.checkpoint(Path(path)).unlink()
+    cut = scale(size)
+    model = VAE(size, latent=cut.latent, hidden=cut.hidden, share=MATERIAL, seed=seed).to(memory_format=torch.channels_last_3d)
+    some, augment = data(family, size=size, seed=seed), structures.moved if family == "own seeds" else None
+    runs, unfinished = [], [_checkpoint(path, number) for number in range(len(cut.stages[family]))]
+    for stage, checkpoint in zip(cut.stages[family], unfinished, strict=True):
+        runs.append(fit(some, model, stage, seed=seed, precision=precision, augment=augment, checkpoint=checkpoint))
+        yield from runs[-1]
+    made = {"family": family, "seed": seed, "precision": precision, "stages": [vars(stage) for stage in cut.stages[family]]}
+    save_network(path, model, _in_a_row([run.records for run in runs]), **made)
+    for checkpoint in unfinished:
+        checkpoint.unlink()
+
+
+def _checkpoint(path: str | Path, stage: int) -> Path:
+    path = Path(path)
+    return running.checkpoint(path.with_stem(f"{path.stem}_{stage}") if stage else path)
+
+
+def _in_a_row(stages: Sequence[Sequence[training.Record]]) -> list[training.Record]:
+    """Records of stages as those of one run, without what a later stage finds before its first step."""
+    joined = list(stages[0])
+    for records in stages[1:]:
+        last = joined[-1]
+        joined += [
+            replace(one, epoch=last.epoch + one.epoch, step=last.step + one.step, seconds=last.seconds + one.seconds)
+            for one in records[1:]
+        ]
+    return joined
 
 
 def save_network(path: str | Path, model: VAE, records: Sequence[training.Record], **settings: Any) -> None:
