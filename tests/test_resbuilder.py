@@ -108,6 +108,16 @@ def test_the_loss_is_the_sum_of_4_5(digits):
     torch.testing.assert_close(run._regularised(outputs, y), functional.cross_entropy(outputs, y))
 
 
+def test_penalties_are_exact_in_half_precision(digits):
+    run = begun(digits, BLOCKS, morph_strength=1e-6, lasso_strength=1e-4)
+    outputs, targets = torch.zeros(4, 10), torch.arange(4)
+    wanted = run._regularised(outputs, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(run._regularised(outputs, targets), wanted)
+    run._how["precision"], run.fit = "bf16", None
+    assert all(math.isfinite(one.metrics.get("train_loss", 0)) for one in until_trained(run))
+
+
 def test_penalties_act_in_one_variant_only(digits):
     free, bound = (list(begun(digits, BLOCKS, steps=0, morph_strength=s, lasso_strength=s)) for s in (0.0, 1e-4))
 

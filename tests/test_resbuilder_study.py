@@ -77,6 +77,8 @@ def test_runs_are_recorded_once_joined_and_compared(tmp_path):
     table = study.results(joined)
     assert table["method"].tolist() == ["rb_0net"] * 2 + ["res18"] * 2 and table["architectures"].tolist() == [2, 2, 1, 1]
     assert (table["mflops"] * 1e6 <= table["budget"]).all() and table["training_share"].between(0, 1).all()
+    alone = table.loc[2]
+    assert alone["training_pflop"] == pytest.approx(3 * 64 * alone["mflops"] * 1e6 / 1e15)
     assert (table["test_chosen"] >= table["test_accuracy"]).all()
     for name, (settings, records) in study.runs(joined).items():
         best = settings["result"]

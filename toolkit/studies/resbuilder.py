@@ -165,10 +165,14 @@ def results(path: str | Path) -> pd.DataFrame:
     Columns: `dataset`, `method`, `recipe`, `seed`, `images`, `budget`, `epochs`; of the network within
     the budget with the highest validation accuracy `validation_accuracy`, `test_accuracy`, `step`, `variant`, `mflops`,
     `parameters`, `depth`; `test_chosen`, the highest test accuracy of all, as published, and its `test_chosen_mflops`;
-    `architectures` trained, `seconds`, `training_share` of these; how it `end`ed.
+    `architectures` trained, `seconds`, `training_share` of these; how it `end`ed; `training_pflop`, 10^15 FLOPs of all its
+    trainings, counting three times those of the network for each image.
     """
     names = ("dataset", "method", "recipe", "seed", "images", "budget", "epochs")
-    rows = [{name: settings[name] for name in names} | settings["result"] for settings, _ in runs(path).values()]
+    rows = [
+        {name: settings[name] for name in names} | settings["result"] | {"training_pflop": _work(settings, records) / 1e15}
+        for settings, records in runs(path).values()
+    ]  # fmt: skip
     order = {method: number for number, method in enumerate(METHODS)}
     return pd.DataFrame(rows).sort_values(
         ["dataset", "method", "recipe", "seed"], key=lambda column: column.map(order) if column.name == "method" else column,
@@ -216,6 +220,11 @@ def _save(path: Path, run: ResBuilder, method: str, how: dict[str, Any]) -> None
     records = [replace(one, run=path.stem) for one in run.records]
     provenance = recordings.provenance(data=data, seeds=[run.seed])
     recordings.save(path, records, settings=settings, title=f"{TITLE}{how['dataset']}", provenance=provenance)
+
+
+def _work(settings: dict[str, Any], records: Sequence[Record]) -> float:
+    """FLOPs of all trainings: forward, and backward twice as many."""
+    return 3 * settings["images"] * sum(one.epoch * one.flops for one in records if one.kind == "trained")
 
 
 def _result(run: ResBuilder) -> dict[str, Any]:

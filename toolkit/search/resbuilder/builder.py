@@ -63,7 +63,7 @@ class ResBuilder(Iterator[Record]):
         budget: ζ [FLOPs per sample].
         layer_steps: n_Λ, insertions before each choice of widths; with 0 it is MorphNet alone.
         morph_steps: n_M.
-        momentum: τ_LL, the gain in accuracy that spares blocks from deletion.
+        momentum: τ_LL, the gain in accuracy that spares blocks from deletion; 1 never spares them (Θ_LL = False).
         morph_strength: λ_M; in proportion to 1 / budget the penalty stays as large as in the document.
         intensity: I_M, how far widths follow MorphNet, 0 to 1.
         lasso_strength: λ_Λ.
