@@ -26,6 +26,7 @@ help:
 	@echo "make slides     every lesson, executed, as a deck of slides in build/slides"
 	@echo "make results    every published table and figure beside ours, a page in build/results"
 	@echo "make versions   the lessons without solutions in build/student, with them and session plans in build/teacher"
+	@echo "make notation   symbols of all lessons, gathered into docs/notation.md"
 	@echo "make clean      remove build output and caches (.venv stays)"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python of a new .venv; TORCH=cpu avoids the CUDA packages on Linux;"
@@ -65,6 +66,9 @@ results: .venv/dev.stamp
 
 slides: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(PY) -m course.slides
+
+notation: .venv/dev.stamp
+	$(PY) -m course.notation
 
 versions: .venv/dev.stamp
 	$(PY) -m course.versions

@@ -2,9 +2,9 @@
 
     python -m course.book [--to build/book] [--only 00 03]
 
-Each notebook becomes one page, and the results of all are one more. A panel shows the frame that it ends with; formulas are
-MathML, which browsers draw themselves. The build ends with an error if a page has a broken link, a picture without words that
-describe it, or anything that would be fetched from elsewhere.
+Each notebook becomes one page; the results of all and their notation are two more. A panel shows the frame that it ends with;
+formulas are MathML, which browsers draw themselves. The build ends with an error if a page has a broken link, a picture without
+words that describe it, or anything that would be fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_notebook
 
-from course import lessons, results
+from course import lessons, notation, results
 from course.executing import with_outputs
 from course.markup import described, linked, with_mathml
 
@@ -38,8 +39,10 @@ def build(folder: Path, names: Sequence[str]) -> list[Path]:
         nbclient.exceptions.CellExecutionError: a cell fails.
         ValueError: a page has a fault, see `faults`.
     """
-    titles = {name: lessons.title(lessons.read(name)) for name in names} | {results.NAME: results.TITLE}
+    titles = {name: lessons.title(lessons.read(name)) for name in names}
+    titles |= {notation.NAME: notation.TITLE, results.NAME: results.TITLE}
     pages = {name: page(with_outputs(name), name, titles) for name in names}
+    pages[notation.NAME] = page(new_notebook(cells=[new_markdown_cell(notation.page())]), notation.NAME, titles)
     written = [lessons.write(folder / f"{name}.html", text) for name, text in pages.items()]
     written.append(results.beside(folder, names, navigation(results.NAME, titles)))
     target = lessons.START if lessons.START in pages else names[0]

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.S)
 FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?P<inline>[^$\n]+?)\$", re.S)
-LESSON = re.compile(r"\[([^\]]*)\]\((\w+)\.ipynb\)")
+PLACE = re.compile(r"\[([^\]]*)\]\((?:\.\./notebooks/|\.\./docs/)?(\w+)\.(?:ipynb|md)\)")
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 LONGEST_DESCRIPTION = 300
 
@@ -41,12 +41,14 @@ def formula(found: re.Match) -> str:
 
 
 def linked(text: str, names: Container[str]) -> str:
-    """Markdown whose links to lessons of the book lead to their pages; other lessons are named without a link.
+    """Markdown whose links to lessons and to the notation lead to their pages; what has no page is named without a link.
 
     >>> linked("[next](04_morphnet.ipynb), [none](05_none.ipynb)", ["04_morphnet"])
     '[next](04_morphnet.html), none'
+    >>> linked("[notation](../docs/notation.md)", ["notation"])
+    '[notation](notation.html)'
     """
-    return LESSON.sub(lambda found: f"[{found[1]}]({found[2]}.html)" if found[2] in names else found[1], text)
+    return PLACE.sub(lambda found: f"[{found[1]}]({found[2]}.html)" if found[2] in names else found[1], text)
 
 
 def described(notebook: NotebookNode) -> None:
