@@ -17,7 +17,7 @@ from toolkit import datasets, recordings, training
 from toolkit.search import architecture
 from toolkit.search.architecture import ConvSpec, ResNetSpec, Stage
 from toolkit.search.cost import FlopRegularizer
-from toolkit.search.resbuilder import VARIANTS, LayerLasso, ResBuilder, fitted, key, zero_net
+from toolkit.search.resbuilder import VARIANTS, LayerLasso, Record, ResBuilder, fitted, key, zero_net
 
 BLOCKS = ResNetSpec((1, 8, 8), 10, (Stage(4, (4, 4)), Stage(4, (3,), "max"), Stage(4, (), "max")), block="pre")
 TINY = {"layer_steps": 2, "morph_steps": 1, "epochs": 1, "batch_size": 32, "budget": 1e5, "augment": None, "device": "cpu"}
@@ -281,6 +281,15 @@ def test_blocks_that_lose_their_channels_are_named(digits):
     assert record.event["positions"] == pytest.approx([4 / 8])
 
 
+@pytest.mark.parametrize("recipe", ["thesis", "modern"])
+def test_the_search_runs_on_each_device(digits, device, recipe):
+    run = begun(digits, device=device, recipe=recipe, steps=2)
+    records = list(run)
+    assert {one.kind for one in records} >= {"epoch", "trained", "insert"} and run.number == 3
+    assert next(run.model.parameters()).device.type == torch.device(device).type
+    assert next(run.best.build().parameters()).device.type == "cpu"
+
+
 # The best -----------------------------------------------------------------------------------------------------------------
 
 
@@ -384,6 +393,28 @@ def test_a_run_that_is_cut_anywhere_goes_on_with_the_same_records(whole, digits,
     assert numbers(second.records) == numbers(records[:cut])
     assert numbers(list(second)) == numbers(records[cut:])
     assert numbers(second.records) == numbers(records)
+
+
+def test_records_are_saved_and_loaded_whatever_happened(digits, tmp_path):
+    run = begun(digits, BLOCKS, layer_steps=1, morph_steps=2)
+    until_trained(run)
+    emptied(run.model, (0, 0))
+    run.remove(1, 0)
+    for kind in ("insert", "morph"):
+        while next(run).kind != kind:
+            pass
+    until_trained(run)
+    run.accuracy_before = -1.0
+    assert next(run).kind == "keep"
+    until_trained(run)
+    with torch.no_grad():
+        run.model.stem.conv.weight.zero_()
+        for weight in run._lasso.weights:
+            weight.zero_()
+    assert next(run).kind == "collapse"
+    recordings.save(tmp_path / "run.npz", run.records, settings={}, title="all kinds")
+    again = recordings.load(tmp_path / "run.npz", record=Record).records
+    assert timeless(again) == timeless(run.records)
 
 
 def test_hands_and_moved_settings_are_kept(digits):

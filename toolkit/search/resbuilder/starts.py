@@ -15,8 +15,8 @@ def zero_net(
 ) -> ResNetSpec:  # fmt: skip
     """RB-0Net, the smallest start (Fig. 6.1): one convolution, then pooling and a dense layer.
 
-    The figure has one convolution of 64 channels; the histories of it (Figs. 6.7 to 6.13) speak of a first, a second and a
-    last pooling stage, hence three here.
+    Its convolution has 64 channels (section 6.2.6). How often it pools is not said; its histories (Figs. 6.7 to 6.13) speak of
+    a first, a second and a last pooling stage, hence three here.
 
     Args:
         input_shape: channels, height, width [pixels].
