@@ -47,7 +47,8 @@ def drawn(
     if bars:
         highest, last = max(_height(bar) for bar in bars), bars[-1]["x"] + 1
         head += "".join(_bar(bar, (RIGHT - LEFT) / last, (BOTTOM - TOP) / highest) for bar in bars)
-    words = f'<text x="{(LEFT + RIGHT) / 2}" y="{SIZE[1] - 6}" text-anchor="middle">layers in the order of computation</text>'
+    said = "layers in the order of computation" + ("; dash: width before" if before else "")
+    words = f'<text x="{(LEFT + RIGHT) / 2}" y="{SIZE[1] - 6}" text-anchor="middle">{said}</text>'
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE[0]} {SIZE[1]}" fill="{frame.TEXT}">{head}{words}</svg>'
 
 

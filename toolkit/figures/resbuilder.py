@@ -66,10 +66,14 @@ def trained(records: Sequence[Any], variant: str, metric: str = "validation_accu
     return [one.step for one in done], [one.metrics[metric] for one in done]
 
 
-def best(records: Sequence[Any], metric: str = "validation_accuracy") -> Any:
-    """The "trained" record without regularisation of the largest metric, the first of equal ones; None where there is none."""
-    done = [one for one in records if one.kind == "trained" and one.variant != "with_reg" and metric in one.metrics]
-    return max(done, key=lambda one: one.metrics[metric], default=None)
+def best(records: Sequence[Any], metric: str = "validation_accuracy", *, budget: float = np.inf) -> Any:
+    """The "trained" record of the largest metric, the first of equal ones; None where there is none.
+
+    Those within the budget [FLOPs] go first, and trainings without regularisation where there are any, as in the search.
+    """
+    done = [one for one in records if one.kind == "trained" and metric in one.metrics]
+    free = [one for one in done if one.variant != "with_reg"] or done
+    return max(free, key=lambda one: (one.flops <= budget, one.metrics[metric]), default=None)
 
 
 def edited_positions(records: Sequence[Any], kind: str) -> list[tuple[int, float]]:
@@ -112,17 +116,18 @@ def run_frame(
     ]
     entries = [(words, colour) for words, colour in VARIANTS.values()]
     entries += [("MorphNet", MORPH), ("inserted", colours.GREEN), ("removed", colours.VERMILION)]
-    said = _said(records)
+    said = _said(records, budget)
     above = [frame.legend(entries), frame.text(said), *([frame.text(by_hand)] if by_hand else [])]
     return frame.compose(plots, above=above, description=f"ResBuilder. {said}")
 
 
-def _said(records: Sequence[Any]) -> str:
-    if (found := best(records)) is None:
+def _said(records: Sequence[Any], budget: float) -> str:
+    if (found := best(records, budget=budget)) is None:
         return "no architecture is finished yet" if records else "not run yet"
     test = f", test accuracy {found.metrics['test_accuracy']:.4f}" if "test_accuracy" in found.metrics else ""
+    name, _ = VARIANTS[found.variant]
     return (
-        f"best on validation: architecture {found.step}, {VARIANTS[found.variant][0]}, {found.flops / 1e6:.3g} MFLOPs, "
+        f"best within the budget: architecture {found.step}, {name}, {found.flops / 1e6:.3g} MFLOPs, "
         f"validation accuracy {found.metrics['validation_accuracy']:.4f}{test}"
     )
 
@@ -163,7 +168,7 @@ def _depth_plot(records: Sequence[Any]) -> str:
     lines = [frame.Line(list(steps), list(steps.values()), "layers", colours.BLACK, dash="5 3", width=1.4)]
     limits = (min(steps, default=1) - 0.6, max(steps, default=1) + 0.6), (0.0, 1.15 * max(steps.values(), default=1))
     plot = frame.plot(
-        [*lines], title="layers", x_label="architecture", y_label="dashed: depth; + in, × out", size=SIZE,
+        [*lines], title="layers", x_label="architecture", y_label="dashed: all; + in, × out", size=SIZE,
         marks=_marks(records), x_limits=limits[0], y_limits=limits[1],
     )  # fmt: skip
     across = frame.Scale(*limits[0], 44, SIZE[0] - 8)
@@ -177,7 +182,17 @@ def _depth_plot(records: Sequence[Any]) -> str:
                 f'<path d="{_sign(sign, x, y)}" stroke="{colour}" stroke-width="2.4"><title>{sign} at {position:.0%} of '
                 "the depth</title></path>"
             )
-    return layers.over(plot, "".join(signs))
+    return layers.over(plot, "".join(signs) + _channels(records, across))
+
+
+def _channels(records: Sequence[Any], across: frame.Scale) -> str:
+    """Channels of the first stage beside each MorphNet line, where there is room for the number."""
+    texts, free = [], 0.0
+    for one in records:
+        if one.kind == "morph" and (x := float(across(one.step - 0.5)) + 3) >= free:
+            texts.append(f'<text x="{x:.1f}" y="{SIZE[1] - 40}">{one.event.get("channels", "")}</text>')
+            free = x + 24
+    return "".join(texts)
 
 
 def _sign(sign: str, x: float, y: float) -> str:

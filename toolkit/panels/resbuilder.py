@@ -52,8 +52,8 @@ class ResBuilderPanel(Panel):
     title = "ResBuilder"
     record_type = Record
     live = (
-        "morph_strength", "lasso_strength", "deletion_threshold", "weight_decay", "learning_rate", "momentum", "intensity", "budget",
-        "layer_steps", "morph_steps", "epochs", "stage", "block_number",
+        "morph_strength", "lasso_strength", "deletion_threshold", "weight_decay", "learning_rate", "momentum", "intensity",
+        "budget", "layer_steps", "morph_steps", "epochs", "stage", "block_number",
     )  # fmt: skip
 
     def __init__(self, data: datasets.Dataset | None = None, **values: Any):
@@ -129,11 +129,12 @@ class ResBuilderPanel(Panel):
         settings = self.settings
         started = self.ran_with if records else settings
         history = figures.changes(records)
-        shown = self._shown(records, history)
+        budget = _budget(settings if self.running else started)
+        shown = self._shown(records, history, budget)
         words, drawn = _drawn(shown, start_of(settings, NOMINAL, 10))
         return figures.run_frame(
             records, shown=shown.step if shown else 1, drawn=drawn, title=words, by_hand=self.by_hand,
-            budget=_budget(settings if self.running else started),
+            budget=budget,
         )  # fmt: skip
 
     def steer(self, name: str, value: Any) -> None:
@@ -200,7 +201,7 @@ class ResBuilderPanel(Panel):
         Returns:
             The files, named after `path` and the number of the architecture.
         """
-        shown = self._shown(self.records, figures.changes(self.records))
+        shown = self._shown(self.records, figures.changes(self.records), _budget(self.ran_with or self.settings))
         if shown is None:
             raise ValueError("nothing to export yet: run first")
         stem = Path(path).with_suffix("")
@@ -248,11 +249,11 @@ class ResBuilderPanel(Panel):
 
     # What is shown ---------------------------------------------------------------------------------------------------------
 
-    def _shown(self, records: list[Record], history: list[figures.Change]) -> figures.Change | None:
+    def _shown(self, records: list[Record], history: list[figures.Change], budget: float) -> figures.Change | None:
         """The architecture that the controls choose."""
         if not history:
             return None
-        best = figures.best(records)
+        best = figures.best(records, budget=budget)
         numbers = {LATEST: history[-1].step, BEST: best.step if best else history[-1].step}
         wanted = numbers.get(self.controls["show"].value, self.controls["number"].value)
         return next((one for one in history if one.step == wanted), history[-1])
