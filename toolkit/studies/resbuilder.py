@@ -8,7 +8,8 @@ ResNet-18, which costs more than the published budget, is scaled down to it. Its
 
 Of the networks that keep the budget, trained without regularisation, the one of highest validation accuracy is chosen; its test
 accuracy is reported. Beside it stands what the published choice would give: the highest test accuracy of all architectures,
-those above the budget too.
+those above the budget too. A search costs as much as all its architectures; the weights of a network trained from those under
+regularisation have behind them the epochs of every architecture since the widths were chosen, a start alone has its own only.
 """
 
 from __future__ import annotations
