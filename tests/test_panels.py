@@ -25,6 +25,7 @@ MOST_OF = {  # and what some may do whose steps cost more: a fit of a Gaussian p
     "CampaignPanel": {"batch": 3}, "DuelPanel": {"steps": 3}, "StudyPanel": {"masses": 3, "frictions": 3},
     "InversePanel": {"initial": 4}, "LatentPanel": {"steps": 4},
     "SelectionPanel": {"path_epochs": 1, "members": 2},
+    "ResBuilderPanel": {"epochs": 1, "layer_steps": 1, "morph_steps": 1, "width": 8, "budget": -0.8},
 }  # fmt: skip
 every_panel = pytest.mark.parametrize("panel_type", PANELS.values(), ids=list(PANELS))
 

@@ -165,10 +165,10 @@ def _size_plot(records: Sequence[Any], budget: float) -> str:
 def _depth_plot(records: Sequence[Any]) -> str:
     """Depth, with a sign at the layer where a block was inserted or removed."""
     steps = {one.step: one.depth for one in records}
-    lines = [frame.Line(list(steps), list(steps.values()), "layers", colours.BLACK, dash="5 3", width=1.4)]
+    lines = [frame.Line(list(steps), list(steps.values()), "layers", frame.TEXT, dash="5 3", width=1.4)]
     limits = (min(steps, default=1) - 0.6, max(steps, default=1) + 0.6), (0.0, 1.15 * max(steps.values(), default=1))
     plot = frame.plot(
-        [*lines], title="layers", x_label="architecture", y_label="dashed: all; + in, × out", size=SIZE,
+        lines, title="layers", x_label="architecture", y_label="dashed: all; + in, × out", size=SIZE,
         marks=_marks(records), x_limits=limits[0], y_limits=limits[1],
     )  # fmt: skip
     across = frame.Scale(*limits[0], 44, SIZE[0] - 8)
@@ -210,9 +210,8 @@ def _training_plot(records: Sequence[Any], shown: int) -> str:
         ]  # fmt: skip
         values = [max(1 - one.metrics["validation_accuracy"], LEAST) for one in epochs]
         lines.append(frame.Line([one.epoch for one in epochs], values, words, colour))
-    return frame.plot(
-        lines, title=f"error while {shown} trains", x_label="epoch", y_label="on validation", size=SIZE, log_y=True
-    )
+    title = f"error while architecture {shown} trains"
+    return frame.plot(lines, title=title, x_label="epoch", size=SIZE, log_y=True)
 
 
 def _front_plot(records: Sequence[Any]) -> str:
