@@ -139,10 +139,10 @@ th, td { border: 1px solid #ccc; padding: 0.25rem 0.45rem; text-align: left; ver
 tr:first-child > th { background: #eee; font-weight: bold; position: sticky; top: 0; }
 tr > th[scope=row] { white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.agrees { border-left: 5px solid #009e73; }
-td.differs { border-left: 5px solid #d55e00; }
-td.undecided { border-left: 5px solid #e69f00; }
-td.not-comparable { border-left: 5px solid #56b4e9; }
+td.agrees { border-left: 5px solid #00a275; }
+td.differs { border-left: 5px solid #b5430f; }
+td.undecided { border-left: 5px solid #c98600; }
+td.not-comparable { border-left: 5px solid #4a9bd4; }
 details { margin: 0.3rem 0; overflow-x: auto; }
 details[open] > summary { font-weight: bold; }
 </style>"""

@@ -245,7 +245,7 @@ def _slices(record: Any, look: Look, levels: Sequence[np.ndarray]) -> tuple[str,
             frame.Line(x, in_units(record, look, side)[there], "95 %", colours.BLUE, dash="4 3") for side in (-1.96, 1.96)
         ]
     on = np.flatnonzero(_held(record.x, look, levels) & np.isclose(record.x[:, other], nearest(levels[other], anchor[other])))
-    dots = [(record.x[n, along], record.y[n], colours.BLACK, f"measured: {record.y[n]:.3g}") for n in on]
+    dots = [(record.x[n, along], record.y[n], frame.TEXT, f"measured: {record.y[n]:.3g}") for n in on]
     at = f"{look.labels[other]} {nearest(levels[other], anchor[other]):g}"
     where = [(float(anchor[along]), colours.VERMILION, "proposed")] if len(record.batch) else []
     score = np.where(np.isfinite(record.score[there]), record.score[there], np.nan)
@@ -292,7 +292,7 @@ def duel_frame(records: Sequence[Any], plot: str, *, players: Sequence[str], obj
         frame.Line(turns, best[:, place], NAMES[name], STRATEGIES[name], width=3.0 if name == "you" else 1.8)
         for place, name in enumerate(players)
     ]
-    lines.append(frame.Line([0, max(turns, default=1)], [truth, truth], "the maximum", colours.BLACK, dash="2 3", width=1.0))
+    lines.append(frame.Line([0, max(turns, default=1)], [truth, truth], "the maximum", frame.TEXT, dash="2 3", width=1.0))
     race = frame.plot(lines, title="best measured so far", x_label="experiment", y_label=objective, size=SIZE)
     entries = [(NAMES[name], STRATEGIES[name]) for name in players]
     return frame.compose((plot, race), above=[frame.legend(entries), frame.text(text)], description=f"Duel: {text}.")
@@ -316,7 +316,7 @@ def race_frame(record: Any | None, *, initial: int, baseline: np.ndarray, rows: 
     size = record.initial.index(initial) if initial in record.initial else 0
     tries = np.arange(record.tries + 1)
     curves = [_found(record.picked[place, size], tries, name) for place, name in enumerate(record.strategies)]
-    curves.append(frame.Line(tries, baseline[: record.tries + 1], "random, by formula", colours.BLACK, dash="2 3", width=1.0))
+    curves.append(frame.Line(tries, baseline[: record.tries + 1], "random, by formula", frame.TEXT, dash="2 3", width=1.0))
     found, mean = 100 * record.fraction(), record.mean_tries()
     plots = [[], []]
     for place, name in enumerate(record.strategies):

@@ -115,7 +115,7 @@ def _grid(values: np.ndarray, place: tuple[float, float, float], *, colour: str,
             rim += ' stroke-dasharray="2 2" fill-opacity=".55"'
         parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" fill="{_hex(shade)}" {rim}/>')
         if np.isfinite(value) and cell >= 14:
-            ink = "#fff" if np.dot(shade[:3], (0.3, 0.59, 0.11)) < 0.5 else "#222"
+            ink = colours.ink(*map(float, shade[:3]))
             parts.append(
                 f'<text x="{x + cell / 2:.1f}" y="{y + cell / 2 + font * 0.36:.1f}" font-size="{font:.1f}" fill="{ink}" '
                 f'text-anchor="middle">{_short(value)}</text>'

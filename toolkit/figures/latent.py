@@ -66,7 +66,7 @@ def latent_frame(
     marks = [] if crops is None else [(*place, CROP, f"crop {number}") for number, place in enumerate(crops.tolist())]
     choosable, kind = (points, "structure") if crops is None else (crops, "crop")
     marks += [
-        (*choosable[chosen].tolist(), colours.BLACK, f"chosen {kind} {chosen}"),
+        (*choosable[chosen].tolist(), frame.TEXT, f"chosen {kind} {chosen}"),
         (*map(float, here), colours.YELLOW, "decoded place"),
     ]
     entries += [] if crops is None else [("crops", CROP)]

@@ -235,10 +235,10 @@ def parts_chart(axis: Any, parts: np.ndarray, elements: Sequence[str], *, names:
     """
     shown = np.flatnonzero((parts / parts.sum(axis=1, keepdims=True) > 0.05).any(axis=0))
     image = parts[:, shown] / parts.sum(axis=1, keepdims=True)
-    axis.imshow(image, cmap="Blues", aspect="auto", vmin=0, vmax=0.7)
+    drawn = axis.imshow(image, cmap="Blues", aspect="auto", vmin=0, vmax=0.7)
     for row, column in np.argwhere(image > 0.05):
         axis.text(column, row, f"{100 * image[row, column]:.0f}", ha="center", va="center", fontsize=7,
-                  color="white" if image[row, column] > 0.4 else "black")  # fmt: skip
+                  color=colours.ink(*drawn.to_rgba(image[row, column])[:3]))  # fmt: skip
     axis.set_xticks(range(len(shown)), [elements[number] for number in shown], fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_title("share of each element in each part [%]", fontsize=9)

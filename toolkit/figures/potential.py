@@ -48,7 +48,7 @@ def explorer(
     lines += [
         frame.Line(x, np.asarray(y) / max(1e-9, float(np.max(y))), f"g(R), {kind}", shades[kind]) for kind, x, y in distances
     ]
-    lines.append(frame.Line(function[0], function[1] / height, name, colours.BLACK, width=2.6))
+    lines.append(frame.Line(function[0], function[1] / height, name, frame.TEXT, width=2.6))
     plots = [
         frame.plot(lines, title="along the distance", x_label="distance R [Å]", y_label="share of largest", size=SIZE),
         polar(angular, angles, shades),
@@ -57,7 +57,7 @@ def explorer(
             title="values over the atoms", x_label=f"{name}", y_label="density", size=SIZE,
         ),
     ]  # fmt: skip
-    entries = [(name, colours.BLACK), *shades.items()] + ([("functions of the set", colours.GREY)] if others else [])
+    entries = [(name, frame.TEXT), *shades.items()] + ([("functions of the set", colours.GREY)] if others else [])
     return frame.compose(
         plots, above=(frame.legend(entries), frame.text(words)), description=f"Symmetry function {name}. {words}"
     )
@@ -93,7 +93,7 @@ def polar(
         parts.append(f'<text x="{x + 1.13 * dx:.1f}" y="{y - 1.13 * dy + 4:.1f}" text-anchor="middle">{shown}°</text>')
     curves = [(kind, at, values, shades[kind], 1.6) for kind, at, values in angles]
     if angular is not None:
-        curves.append(("angular factor", *angular, colours.BLACK, 2.6))
+        curves.append(("angular factor", *angular, frame.TEXT, 2.6))
     else:
         parts.append(f'<text x="{width - 8}" y="14" text-anchor="end">radial: all angles alike</text>')
     for label, at, values, colour, wide in curves:

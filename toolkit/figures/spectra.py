@@ -16,8 +16,8 @@ COMPOUND = {
     "LiH": colours.VERMILION,
     "LiOH": colours.ORANGE,
 }
-BROWN = "#8c510a"
-UNKNOWN = (colours.BLACK, colours.SKY, BROWN, colours.GREY, colours.YELLOW)
+BROWN, VIOLET, OLIVE = "#a0522d", "#6a5bff", "#6f9a00"
+UNKNOWN = (VIOLET, colours.SKY, BROWN, colours.GREY, OLIVE)
 RIGHT, WRONG = colours.SKY, BROWN  # no compound has them
 SIZE = (320, 250)
 LEFT, ABOVE, BELOW, MARGIN = 44, 24, 34, 8  # the axes inside `frame.plot`
@@ -354,7 +354,7 @@ def profiles(
         [], title=title, x_label="m/z [u]", size=SIZE, x_limits=(across.low, across.high), y_limits=(down.low, down.high)
     )
     parts = []
-    for values, colour, name, at in ((found, colours.BLACK, names[0], 1.15), (-reference, colours.SKY, names[1], -1.25)):
+    for values, colour, name, at in ((found, frame.TEXT, names[0], 1.15), (-reference, colours.SKY, names[1], -1.25)):
         heights = values / (np.abs(values).max() or 1.0)
         x, y, ground = across(mz), down(heights), float(down(0.0))
         path = "".join(f"M{a:.1f} {ground:.1f}V{b:.1f}" for a, b in zip(x, y, strict=True))

@@ -189,8 +189,8 @@ def draw_calibration(axis: Any, slides: Sequence[int], values: np.ndarray, *, na
 def _losses(records: Sequence[Any]) -> str:
     trained = [record for record in records if record.step]  # before the first step the loss is of other risk sets
     lines = [
-        _line(trained, "train_loss", "training, mean of the batches", colours.BLACK, dash="1 3"),
-        _line(records, "validation_loss", "validation, one risk set", colours.BLACK),
+        _line(trained, "train_loss", "training, mean of the batches", frame.TEXT, dash="1 3"),
+        _line(records, "validation_loss", "validation, one risk set", frame.TEXT),
     ]
     return frame.plot(lines, title="loss", x_label="epoch", y_label="dotted: in batches", size=SIZE, log_y=True)
 
@@ -258,7 +258,7 @@ def _subjects(
         if pairs == "all" or chosen in (first, later)
         for colour, dash in [_pair_looks(h[first], h[later])]
     ]
-    across = [frame.Line(limits[0], [h[chosen]] * 2, "the chosen subject", colours.BLACK, dash="1 4", width=1.0)]
+    across = [frame.Line(limits[0], [h[chosen]] * 2, "the chosen subject", frame.TEXT, dash="1 4", width=1.0)]
     points = [
         (
             time[n],
@@ -270,7 +270,7 @@ def _subjects(
     ]
     return frame.plot(
         lines + across, title="subjects", x_label="time [months]", y_label="log hazard h; solid: right order", size=SIZE,
-        x_limits=limits[0], y_limits=limits[1], marks=[(horizon, colours.BLACK, f"horizon {horizon:g}")], points=points,
+        x_limits=limits[0], y_limits=limits[1], marks=[(horizon, frame.TEXT, f"horizon {horizon:g}")], points=points,
     )  # fmt: skip
 
 
@@ -309,7 +309,7 @@ def _brier(brier: tuple[np.ndarray, np.ndarray], horizon: float) -> str:
     return frame.plot(
         [chance, frame.Line(times, scores, "Brier score", METRIC["brier"])], title="Brier score", x_label="horizon [months]",
         y_label="grey: one half for all", size=SIZE, y_limits=(0.0, top),
-        marks=[(horizon, colours.BLACK, f"horizon {horizon:g}")],
+        marks=[(horizon, frame.TEXT, f"horizon {horizon:g}")],
     )  # fmt: skip
 
 
