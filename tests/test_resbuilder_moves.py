@@ -12,7 +12,7 @@ from toolkit.search import resbuilder
 from toolkit.search.architecture import Collapsed, ResNetSpec, Stage, insert_block, places, remove_block, resnet18
 from toolkit.search.morphnet import expand
 
-MOVES = 10_000
+MOVES = 3_000
 DEEPEST = 8  # blocks
 SHAPE = (1, 8, 8)
 THREE = ResNetSpec(SHAPE, 10, (Stage(6, (5, 7)), Stage(6, (4,), "max"), Stage(9, (3, 8), "project", 5)), block="pre")
