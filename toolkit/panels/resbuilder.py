@@ -109,7 +109,7 @@ class ResBuilderPanel(Panel):
             ("insert", "Insert block", "plus", self.insert), ("remove", "Remove block", "minus", self.remove),
             ("export", "Export", "download", lambda: self.export(self.path.value)),
         ):  # fmt: skip
-            button = widgets.Button(description=words, icon=icon, layout=widgets.Layout(width="126px"))
+            button = widgets.Button(description=words, icon=icon, layout=widgets.Layout(width="146px"))
             button.add_class(f"panel-{name}")
             button.on_click(lambda _, action=action: self._guarded(self._accepted, action))
             made.append(button)
