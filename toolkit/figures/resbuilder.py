@@ -283,11 +283,11 @@ def front(
         done = [one for one in records if one.kind == "trained" and one.variant == variant and metric in one.metrics]
         colour = colours.CYCLE[number % len(colours.CYCLE)]
         axis.plot(
-            [one.flops / 1e6 for one in done], [100 * one.metrics[metric] for one in done], "o", color=colour, label=name,
+            [one.flops / 1e6 for one in done], [100 * one.metrics[metric] for one in done], "o", color=colour, label=" ".join(name.split()),
             markersize=5, alpha=0.8,
         )  # fmt: skip
     axis.set(xlabel="MFLOPs", ylabel=f"{metric.partition('_')[0]} accuracy [%]", xscale="log")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 # What was done ------------------------------------------------------------------------------------------------------------
