@@ -282,10 +282,8 @@ def front(
     for number, (name, records) in enumerate(runs.items()):
         done = [one for one in records if one.kind == "trained" and one.variant == variant and metric in one.metrics]
         colour = colours.CYCLE[number % len(colours.CYCLE)]
-        axis.plot(
-            [one.flops / 1e6 for one in done], [100 * one.metrics[metric] for one in done], "o", color=colour, label=" ".join(name.split()),
-            markersize=5, alpha=0.8,
-        )  # fmt: skip
+        flops, values = [one.flops / 1e6 for one in done], [100 * one.metrics[metric] for one in done]
+        axis.plot(flops, values, "o", color=colour, label=" ".join(name.split()), markersize=5, alpha=0.8)
     axis.set(xlabel="MFLOPs", ylabel=f"{metric.partition('_')[0]} accuracy [%]", xscale="log")
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
