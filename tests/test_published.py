@@ -290,6 +290,17 @@ def test_means_that_make_no_sense_are_refused(means, message):
     assert message in str(refusal.value)
 
 
+def test_show_puts_remarks_below_the_table():
+    said = {"remarks": {0.1: ["goal < 1 not reached", "kept"], 0.01: ["kept"]}, "origin": "recorded"}
+    printed = pd.DataFrame({"friction": [0.1, 0.01], "accuracy": [0.9036, 0.8331]})
+    ours = pd.DataFrame({"friction": [0.1, 0.1], "accuracy": [0.902, 0.905]})
+    table = published.compare(printed, ours, on="friction", value="accuracy", **said)
+    style = published.show(table)
+    assert style.caption == "recorded<br>kept<br>1: goal &lt; 1 not reached"
+    assert list(style.data["notes"]) == ["1", ""] and not {"remarks", "origin"} & set(style.data)
+    assert "notes" not in published.show(table[:1]).data
+
+
 def test_show_prints_the_documents_digits_with_the_unit_in_the_heads():
     text = published.show(compare(own_runs(0.0, 0.003, rows=slice(0, 3)), scale=100, unit="%")).to_html()
     assert "published [%]" in text and ">91.02<" in text and ">+0.15<" in text and ">90.80<" in text

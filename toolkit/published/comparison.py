@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,7 @@ def compare(
 def show(comparison: pd.DataFrame) -> Styler:
     """A comparison as a tidy table for a notebook: printed digits, the unit in the heads, blanks where there is nothing.
 
-    Remarks and origin that are the same in every row stand above the table; what makes a row not comparable is a remark.
+    Remarks and origin stand below the table, those of single rows under numbers; what makes a row not comparable is a remark.
 
     Args:
         comparison: what `compare` gave.
@@ -131,12 +132,32 @@ def show(comparison: pd.DataFrame) -> Styler:
     formats[heads["difference"]] = f"{{:+.{decimals}f}}"
     keys = comparison.columns[: -len(RESULT)]
     formats |= {name: "{:g}" for name in keys if pd.api.types.is_float_dtype(comparison[name])}
-    common = [name for name in ("remarks", "origin") if comparison[name].nunique() == 1]
-    caption = "; ".join(comparison[name].iloc[0] for name in common)
-    shown = comparison.drop(columns=["unit", *common]).rename(columns=heads)
+    below, notes = _notes(comparison["remarks"])
+    origins = [one for one in comparison["origin"].unique() if one]
+    shown = comparison.drop(columns=["unit", "remarks"]).rename(columns=heads)
     shown["verdict"] = shown["verdict"].str.partition(":")[0]
-    style = shown.style.format(formats, na_rep="").hide(axis="index").set_caption(caption)
+    if any(notes):
+        shown.insert(shown.columns.get_loc("verdict") + 1, "notes", notes)
+    if len(origins) < 2:
+        shown = shown.drop(columns="origin")
+        below = [*origins, *below]
+    style = shown.style.format(formats, na_rep="").hide(axis="index").set_caption("<br>".join(map(html.escape, below)))
+    style.set_table_styles([{"selector": "caption", "props": "caption-side: bottom; text-align: left"}])
     return style.set_table_attributes('style="font-size:80%"')  # all columns are seen beside a file browser
+
+
+def _notes(remarks: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The lines below a table, and for each row the numbers of those that it does not share with all others.
+
+    >>> _notes(["three seeds", "three seeds; goal not reached"])
+    (['three seeds', '1: goal not reached'], ['', '1'])
+    """
+    rows = [remark.split("; ") if remark else [] for remark in remarks]
+    everything = list(dict.fromkeys(sentence for row in rows for sentence in row))
+    shared = [sentence for sentence in everything if all(sentence in row for row in rows)]
+    numbers = {sentence: number for number, sentence in enumerate((one for one in everything if one not in shared), start=1)}
+    lines = [*shared, *(f"{number}: {sentence}" for sentence, number in numbers.items())]
+    return lines, [", ".join(str(numbers[sentence]) for sentence in row if sentence in numbers) for row in rows]
 
 
 def _verdict(printed: _Printed | None, own: _Own | None, tolerance: float, reasons: list[str]) -> str:
