@@ -32,12 +32,13 @@ EVERY = 50  # steps between records inside an epoch, so that a pause comes soon 
 NOMINAL = (1, 8, 8)  # shape of the digits, before any data were loaded
 SAME = ("recipe", "layer_steps", "morph_steps", "momentum", "morph_strength", "intensity", "lasso_strength", "epochs",
         "batch_size", "init", "seed", "deletion_threshold")  # fmt: skip
+PLACE = ("stage", "block_number")  # of an edit by hand
 
 
 class ResBuilderPanel(Panel):
     """Watch a search build a residual network, look at every architecture of its history, change one by hand.
 
-    "Insert block" and "Remove block" pause the run, do it at the place under "by hand", and show the accuracy on the
+    "Insert block" and "Remove block" pause the run, do it at the place named "by hand", and show the accuracy on the
     validation split before and after, with no training between; the search goes on from there.
 
     Args:
@@ -65,7 +66,7 @@ class ResBuilderPanel(Panel):
         super().__init__(**values)
 
     def make_sections(self) -> dict[str, dict[str, widgets.Widget]]:
-        """Data, model, training, by hand, and view."""
+        """Data, model, training with the place of edits by hand, and view."""
         return {
             "data": data_controls(self.own_data),
             "model": {
@@ -90,10 +91,8 @@ class ResBuilderPanel(Panel):
                 "learning_rate": choice("learning rate", RATES, value=5e-3),
                 "epochs": whole_slider("epochs", 3, 1, 50),
                 "batch_size": choice("batch size", (16, 32, 64, 128), value=64),
-            },
-            "by hand": {
-                "stage": whole_slider("stage", 1, 1, 4),
-                "block_number": whole_slider("block number", 1, 1, 16),
+                "stage": whole_slider("by hand: stage", 1, 1, 4),
+                "block_number": whole_slider("by hand: block", 1, 1, 16),
             },
             "view": {
                 "show": choice("show", (LATEST, BEST, NUMBER)),
@@ -139,7 +138,7 @@ class ResBuilderPanel(Panel):
 
     def steer(self, name: str, value: Any) -> None:
         """Strengths act at the next step, the others when they are needed; places wait for a button."""
-        if name in self.sections["by hand"]:
+        if name in PLACE:
             return
         if name == "budget":
             check_budget(self.search.architecture, value * 1e6)
