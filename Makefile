@@ -1,6 +1,7 @@
 # Each verb sets up what it needs in .venv; once that is done it starts at once.
 PYTHON ?= python3
 LAB_ARGS ?=
+SEATS ?= 40
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 
 PY := .venv/bin/python
@@ -27,6 +28,7 @@ help:
 	@echo "make results    every published table and figure beside ours, a page in build/results"
 	@echo "make versions   the lessons without solutions in build/student, with them and session plans in build/teacher"
 	@echo "make notation   symbols of all lessons, gathered into docs/notation.md"
+	@echo "make classroom  memory and processor time per seat of every lesson, and what forty seats need (SEATS=40)"
 	@echo "make clean      remove build output and caches (.venv stays)"
 	@echo
 	@echo "PYTHON=python3.12 chooses the Python of a new .venv; TORCH=cpu avoids the CUDA packages on Linux;"
@@ -66,6 +68,9 @@ results: .venv/dev.stamp
 
 slides: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(PY) -m course.slides
+
+classroom: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(PY) -m course.classroom --measure --together 03 --seats $(SEATS)
 
 notation: .venv/dev.stamp
 	$(PY) -m course.notation

@@ -2,17 +2,17 @@
 
 import re
 import shutil
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
 import torch
 from nbformat.v4 import new_code_cell, new_notebook
 from nbmake.nb_run import NotebookRun
+
+from course.memory import PeakMemory
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 MEMORY_BUDGET = 1000 if torch.version.cuda is None else 1700  # MB; the CUDA build maps that much more of libraries
@@ -29,51 +29,6 @@ class Outcome:
     complaints: str
     seconds: float
     megabytes: float
-
-
-class PeakMemory:
-    """Largest resident memory of the processes started by this one inside a ``with`` block, in MB."""
-
-    def __enter__(self):
-        self._older = {child.pid for child in psutil.Process().children()}  # servers and workers of other tests
-        self.megabytes, self._over = 0.0, threading.Event()
-        self._watch = threading.Thread(target=self._sample)
-        self._watch.start()
-        return self
-
-    def __exit__(self, *exception):
-        self._over.set()
-        self._watch.join()
-
-    def _sample(self):
-        while not self._over.wait(0.02):
-            started = [child for child in psutil.Process().children() if child.pid not in self._older and not forked(child)]
-            resident = sum(map(resident_bytes, [*started, *(below for child in started for below in descendants(child))]))
-            self.megabytes = max(self.megabytes, resident / 1e6)
-
-
-def forked(process: psutil.Process) -> bool:
-    """Whether it is still this process under another number, whose memory it shows: a fork about to become a kernel."""
-    try:
-        return process.cmdline() == psutil.Process().cmdline()
-    except psutil.Error:
-        return True
-
-
-def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """The processes below one; none if it has just ended."""
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def resident_bytes(process: psutil.Process) -> int:
-    """Memory in use; zero for a process that has just ended."""
-    try:
-        return process.memory_info().rss
-    except psutil.Error:
-        return 0
 
 
 def run(path: Path) -> Outcome:
