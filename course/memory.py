@@ -36,15 +36,16 @@ class PeakMemory:
 
     def now(self) -> float:
         """What they use at this moment [MB]."""
-        started = [child for child in psutil.Process().children() if child.pid not in self._older and not forked(child)]
-        return sum(map(self._of, [*started, *(below for child in started for below in descendants(child))])) / 1e6
+        started = [child for child in psutil.Process().children() if child.pid not in self._older]
+        all_of_them = [*started, *(below for child in started for below in descendants(child))]
+        return sum(self._of(process) for process in all_of_them if not forked(process)) / 1e6
 
 
 def forked(process: psutil.Process) -> bool:
-    """Whether it is still this process under another number, whose memory it shows: a fork about to become a kernel."""
+    """Whether it is still its parent under another number, whose memory it shows: a fork about to become another program."""
     try:
-        return process.cmdline() == psutil.Process().cmdline()
-    except psutil.Error:
+        return process.cmdline() == process.parent().cmdline()
+    except (psutil.Error, AttributeError):  # it or its parent has just ended
         return True
 
 

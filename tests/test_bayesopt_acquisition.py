@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.utils.cpp_extension
 from scipy import integrate, stats
 from sintering_cases import CONDUCTIVITY, DENSITY, sintering_campaign, small_campaign
 
@@ -140,3 +141,10 @@ def test_the_front_is_what_nothing_beats():
 def test_hypervolume_of_a_square_and_more():
     values = torch.tensor([[1.0, 1.0], [0.5, 0.5]], dtype=torch.float64)
     assert joint.hypervolume(values, torch.zeros(2, dtype=torch.float64)) == 1.0
+
+
+def test_nothing_is_compiled_when_a_batch_is_proposed(monkeypatch):
+    """BoTorch would start a C++ compiler, which takes more memory than a whole lesson."""
+    monkeypatch.setattr(torch.utils.cpp_extension, "load", lambda *_, **__: pytest.fail("a compiler was started"))
+    campaign = sintering_campaign(objectives=[CONDUCTIVITY, DENSITY], past=15, acquisition="nehvi", seed=2)
+    assert len(campaign.ask(2)) == 2

@@ -1,12 +1,14 @@
 """What a room of seats needs, from planted measurements, and the measurements that are kept."""
 
+import subprocess
+import sys
 from dataclasses import asdict
 
 import psutil
 import pytest
 
 from course import classroom, lessons
-from course.memory import PeakMemory, own_bytes, resident_bytes
+from course.memory import PeakMemory, descendants, own_bytes, resident_bytes
 
 SEAT = classroom.Seat("03_planted", cpu=30, seconds=40, peak=400, idle=300, when="2026-01-01", machine="planted", load=0)
 
@@ -52,6 +54,19 @@ def test_own_memory_is_a_part_of_the_resident():
 def test_memory_of_processes_started_before_does_not_count():
     with PeakMemory(every=10) as memory:
         assert memory.now() == 0
+
+
+def test_a_fork_about_to_become_another_program_does_not_count_twice():
+    """Only once it runs a program of its own does it have memory of its own."""
+    waiting = "import os, sys, time; os.fork(); print(flush=True); time.sleep(60)"
+    with PeakMemory(every=10) as memory, subprocess.Popen([sys.executable, "-c", waiting], stdout=subprocess.PIPE) as started:
+        try:
+            started.stdout.readline(), started.stdout.readline()
+            assert len(descendants(psutil.Process(started.pid))) == 1
+            assert memory.now() == pytest.approx(resident_bytes(psutil.Process(started.pid)) / 1e6)
+        finally:
+            for process in [*descendants(psutil.Process(started.pid)), started]:
+                process.kill()
 
 
 @pytest.mark.parametrize("arguments", [["--seats", "0"], ["--side-by-side", "0"], ["--measure", "99"]])

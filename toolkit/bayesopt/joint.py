@@ -16,6 +16,7 @@ with warnings.catch_warnings():  # what it stands on calls torch.jit.script, whi
     warnings.simplefilter("ignore", DeprecationWarning)
     from botorch.acquisition.logei import qLogExpectedImprovement
     from botorch.acquisition.monte_carlo import qProbabilityOfImprovement, qUpperConfidenceBound
+    from botorch.acquisition.multi_objective import logei
     from botorch.acquisition.multi_objective.analytic import ExpectedHypervolumeImprovement
     from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
     from botorch.exceptions.warnings import BotorchWarning
@@ -30,6 +31,9 @@ with warnings.catch_warnings():  # what it stands on calls torch.jit.script, whi
     from gpytorch.likelihoods import GaussianLikelihood
     from gpytorch.means import ZeroMean
     from linear_operator.utils.warnings import NumericalWarning
+
+# On first use BoTorch would compile a C++ kernel where it finds a compiler (measured: 53 s and 1.6 GB), and warn elsewhere.
+logei._load_attempted = True
 
 SAMPLES = 128
 AT_A_TIME = 512  # candidates
