@@ -22,8 +22,9 @@ from toolkit.panels.controls import as_shown
 
 try:
     from toolkit.panels.dragging import DragFrame
+    from toolkit.panels.keyboard import Keys
 except ImportError:  # anywidget is optional: what can be dragged or clicked has a control as well
-    DragFrame = None
+    DragFrame = Keys = None
 
 FRAME_INTERVAL = 0.2
 DRAWING_SHARE = 0.05
@@ -329,7 +330,9 @@ class Panel:
         # In reverse, so that the picture comes on top; the ends of what is reversed are its beginnings.
         both = widgets.Layout(flex_flow="row wrap-reverse", align_items="flex-end", overflow="visible")
         body = widgets.HBox([controls, picture], layout=both)
-        return widgets.VBox([heading, body], layout=widgets.Layout(overflow="visible"))
+        keys = [] if Keys is None else [Keys(layout=widgets.Layout(display="none"))]
+        whole = widgets.VBox([heading, body, *keys], layout=widgets.Layout(overflow="visible"))
+        return whole.add_class("keyboard-panel")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         return self.widget._repr_mimebundle_(**options)
