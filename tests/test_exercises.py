@@ -65,16 +65,16 @@ WRONG = {  # exercise to wrong answers, each with words of the hint that it must
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", exercises.EXERCISES)
+@pytest.mark.parametrize("name", exercises.of_all_lessons())
 def test_the_solution_is_right(name):
-    solution = exercises.EXERCISES[name].solution()
+    solution = exercises.of_all_lessons()[name].solution()
     verdict = exercises.check(name, solution)
     assert verdict.right, str(verdict)
     assert str(verdict) == f"{name}: right."
 
 
 def test_every_exercise_has_three_wrong_answers():
-    assert list(WRONG) == list(exercises.EXERCISES)
+    assert list(WRONG) == list(exercises.of_all_lessons())
     assert min(map(len, WRONG.values())) >= 3
 
 
@@ -86,9 +86,9 @@ def test_a_wrong_answer_gets_its_hint(name, answer):
     assert WRONG[name][answer] in verdict.words
 
 
-@pytest.mark.parametrize("name", exercises.EXERCISES)
+@pytest.mark.parametrize("name", exercises.of_all_lessons())
 def test_no_hint_gives_a_number_away(name):
-    solution = exercises.EXERCISES[name].solution()
+    solution = exercises.of_all_lessons()[name].solution()
     if isinstance(solution, int | float):
         for answer in WRONG[name]:
             said = exercises.check(name, answer).words.replace(str(answer), "")
@@ -97,16 +97,16 @@ def test_no_hint_gives_a_number_away(name):
 
 
 @pytest.mark.parametrize("answer", ["many", [1, 2, 3], True, float("nan"), {"a": 1}])
-@pytest.mark.parametrize("name", exercises.EXERCISES)
+@pytest.mark.parametrize("name", exercises.of_all_lessons())
 def test_an_answer_of_another_kind_is_told_which_kind_is_asked_for(name, answer):
     verdict = exercises.check(name, answer)
     assert not verdict.right
-    assert verdict.words == f"asks for {exercises.EXERCISES[name].kind.words}, got {answer!r}."
+    assert verdict.words == f"asks for {exercises.of_all_lessons()[name].kind.words}, got {answer!r}."
 
 
-@pytest.mark.parametrize("name", exercises.EXERCISES)
+@pytest.mark.parametrize("name", exercises.of_all_lessons())
 def test_no_answer_yet_is_told_what_is_asked_for(name):
-    asked = exercises.EXERCISES[name]
+    asked = exercises.of_all_lessons()[name]
     assert str(exercises.check(name)) == f"{name}: asks for {asked.kind.words}, about {asked.minutes} minutes."
 
 
@@ -116,7 +116,7 @@ def test_an_unknown_exercise_is_refused():
 
 
 def lessons_with_exercises():
-    return sorted({name.partition(".")[0] for name in exercises.EXERCISES})
+    return sorted({name.partition(".")[0] for name in exercises.of_all_lessons()})
 
 
 @pytest.mark.parametrize("lesson", lessons_with_exercises())
@@ -125,7 +125,7 @@ def test_the_lesson_asks_its_exercises_with_their_time_and_no_answer(lesson):
     cells = nbformat.read(path, as_version=4).cells
     code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
     asked = re.findall(r'"(\d+b?\.\d)": None', code)
-    assert asked == [name for name in exercises.EXERCISES if name.startswith(f"{lesson}.")]
+    assert asked == [name for name in exercises.of_all_lessons() if name.startswith(f"{lesson}.")]
     (text,) = [cell.source for cell in cells if cell.cell_type == "markdown" and cell.source.startswith("## Exercises")]
     minutes = re.findall(r"\((\d+) minutes\)", text)
-    assert [int(each) for each in minutes[:3]] == [exercises.EXERCISES[name].minutes for name in asked]
+    assert [int(each) for each in minutes[:3]] == [exercises.of_all_lessons()[name].minutes for name in asked]

@@ -20,7 +20,7 @@ def lesson(path):
 
 
 def test_every_lesson_with_checked_exercises_has_a_plan():
-    lessons = {name.partition(".")[0] for name in exercises.EXERCISES}
+    lessons = {name.partition(".")[0] for name in exercises.of_all_lessons()}
     assert lessons == {path.stem.partition("_")[0] for path in PLANS}
 
 
@@ -57,4 +57,6 @@ def test_panels_and_sections_that_a_plan_names_are_in_the_lesson(path):
 def test_the_homework_names_the_exercises_of_the_lesson(path):
     homework = path.read_text(encoding="utf-8").partition("**Homework.**")[2]
     number = path.stem.partition("_")[0]
-    assert re.findall(r"\b\d+b?\.\d\b", homework) == [name for name in exercises.EXERCISES if name.startswith(f"{number}.")]
+    assert re.findall(r"\b\d+b?\.\d\b", homework) == [
+        name for name in exercises.of_all_lessons() if name.startswith(f"{number}.")
+    ]

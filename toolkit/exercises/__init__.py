@@ -7,52 +7,27 @@ Every answer is checked against what the toolkit computes at that moment, none a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from toolkit.exercises import (
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-    lesson_07,
-    lesson_08,
-    lesson_09,
-    lesson_10,
-    lesson_10b,
-    lesson_11,
-    lesson_12,
-    lesson_13,
-    lesson_14,
-    lesson_15,
-)  # fmt: skip
 from toolkit.exercises.exercise import Exercise
 
-EXERCISES: dict[str, Exercise] = {
-    f"{lesson.__name__.rpartition('_')[2]}.{number}": exercise
-    for lesson in (
-        lesson_01,
-        lesson_02,
-        lesson_03,
-        lesson_04,
-        lesson_05,
-        lesson_06,
-        lesson_07,
-        lesson_08,
-        lesson_09,
-        lesson_10,
-        lesson_10b,
-        lesson_11,
-        lesson_12,
-        lesson_13,
-        lesson_14,
-        lesson_15,
-    )
-    for number, exercise in lesson.EXERCISES.items()
-}
-"""Number of the lesson and of the exercise in it, as in "07.1", to the exercise."""
+LESSONS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "10b", "11", "12", "13", "14", "15")
+
+
+def of_lesson(lesson: str) -> Mapping[str, Exercise]:
+    """Exercises of a lesson by their full number, as in "07.1". A lesson's are imported only when they are asked for."""
+    module = import_module(f"toolkit.exercises.lesson_{lesson}")
+    return {f"{lesson}.{number}": exercise for number, exercise in module.EXERCISES.items()}
+
+
+@cache
+def of_all_lessons() -> Mapping[str, Exercise]:
+    """All exercises by their full number, lesson by lesson."""
+    return {number: exercise for lesson in LESSONS for number, exercise in of_lesson(lesson).items()}
 
 
 @dataclass(frozen=True)
@@ -88,9 +63,10 @@ def check(exercise: str, answer: Any = None) -> Verdict:
     >>> print(check("07.1", 180))
     07.1: not yet. No subject is compared with itself: 35 are left beside the first event.
     """
-    if exercise not in EXERCISES:
-        raise ValueError(f"exercise must be one of {', '.join(EXERCISES)}, got {exercise!r}")
-    asked = EXERCISES[exercise]
+    lesson = str(exercise).partition(".")[0]
+    asked = of_lesson(lesson).get(exercise) if lesson in LESSONS else None
+    if asked is None:
+        raise ValueError(f"exercise must be one of {', '.join(of_all_lessons())}, got {exercise!r}")
     if answer is None:
         return Verdict(exercise, False, f"asks for {asked.kind.words}, about {asked.minutes} minutes.")
     if not asked.kind.fits(answer):
