@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from film import Film
 from lab_server import SMALL, STANDARD
 from looks import layout_faults, least_contrast
 from playwright.sync_api import expect
@@ -85,6 +86,20 @@ def test_brake_acts_during_the_run(lesson, panel):
     panel.picture("optimizer_braked")
     lesson.resize(STANDARD)
     lesson.picture("optimizer_braked_window")
+
+
+def test_a_race_is_filmed(lesson, panel):
+    """The moving picture of the README."""
+    lesson.resize((1300, 900))
+    film = Film(panel)
+    panel.click("run")
+    panel.wait_for_frames(2)
+    film.shoot(8)
+    panel.click("brake")
+    film.shoot(14)
+    lesson.resize(STANDARD)
+    assert len(set(film.pictures)) > 10
+    assert 20_000 < film.write("optimizer_race").stat().st_size < 1_000_000
 
 
 def test_push_releases_the_brake(lesson, panel):
