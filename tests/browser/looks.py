@@ -30,6 +30,15 @@ LAYOUT_FAULTS = """root => {
     return faults;
 }"""
 
+OUTSIDE = """root => {
+    const frame = root.getBoundingClientRect();
+    return [...root.querySelectorAll("button, input, select, table, img, svg, .widget-readout, .widget-label, .noUi-target")]
+        .filter(each => each.checkVisibility() && !each.closest("svg svg"))
+        .map(each => [each, each.getBoundingClientRect()])
+        .filter(([, box]) => box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1)
+        .map(([each]) => "outside its output: " + (each.textContent.trim().slice(0, 40) || each.className || each.tagName));
+}"""
+
 LEAST_CONTRAST = """root => {
     const numbers = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
     const luminance = colour => numbers(colour).slice(0, 3)
@@ -51,6 +60,11 @@ LEAST_CONTRAST = """root => {
 def layout_faults(root: Locator) -> list[str]:
     """Scroll bars, clipped words, words outside their plot or on top of each other."""
     return root.evaluate(LAYOUT_FAULTS)
+
+
+def outside(output: Locator) -> list[str]:
+    """Controls, tables and pictures that reach beyond the output of a cell they are in."""
+    return output.evaluate(OUTSIDE)
 
 
 def least_contrast(root: Locator) -> tuple[float, float]:
