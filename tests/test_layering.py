@@ -66,8 +66,16 @@ def imported_names(path: Path, package: Path) -> Iterator[tuple[int, str]]:
             stem = ".".join([*folder, *([node.module] if node.module else [])])
             yield from ((node.lineno, f"{stem}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            named = node.args[0] if node.args else None
-            yield node.lineno, named.value if isinstance(named, ast.Constant) else "?"
+            yield node.lineno, called_by_name(node)
+
+
+def called_by_name(call: ast.Call) -> str:
+    """The module that a call imports, or the package it must lie in; a question mark where the name is computed."""
+    named = call.args[0] if call.args else None
+    begin = named.values[0] if isinstance(named, ast.JoinedStr) else None
+    if isinstance(begin, ast.Constant):
+        return str(begin.value).rpartition(".")[0] or "?"
+    return str(named.value) if isinstance(named, ast.Constant) else "?"
 
 
 def rule_of(module: str) -> str | None:
@@ -171,6 +179,8 @@ def test_public_parameters_are_typed():
         ("training/__init__.py", "import importlib\nimportlib.import_module('toolkit.panels')", "toolkit.panels"),
         ("training/__init__.py", "__import__('toolkit.panels')", "toolkit.panels"),
         ("training/__init__.py", "from importlib import import_module\nimport_module(name)", "computed"),
+        ("training/__init__.py", "from importlib import import_module\nimport_module(f'{name}.a')", "computed"),
+        ("training/__init__.py", "from importlib import import_module\nimport_module(f'toolkit.panels.{name}')", "above"),
         ("survival/cox.py", "from toolkit.bayesopt import Campaign", "toolkit.bayesopt"),
         ("search/cost.py", "from toolkit.search import surgeon", "toolkit.search.surgeon"),
         ("microstructure/tortuosity.py", "from toolkit import bayesopt", "toolkit.bayesopt"),
