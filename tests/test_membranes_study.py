@@ -167,10 +167,11 @@ def test_the_network_beats_pca_of_as_many_numbers_on_unseen_membranes(found):
         assert better(ours, of_method(found["own seeds"], rival, membranes_vae.scale(32).latent))
 
 
-def test_where_membranes_differ_by_their_recipe_only_pca_is_ahead(found):
-    """Not what one hopes for, but what came out; the lesson says so."""
+def test_where_membranes_differ_by_their_recipe_only_the_error_is_30_percent_below_that_of_pca(found):
     ours = of_method(found["one seed"], "autoencoder", membranes_vae.scale(32).latent)
-    assert better(of_method(found["one seed"], "PCA", 64), ours) and better(ours, of_method(found["one seed"], "PCA", 32))
+    theirs = of_method(found["one seed"], "PCA", 64)
+    assert better(ours, theirs)
+    assert ours["squared_error"] / theirs["squared_error"] == pytest.approx(0.70, abs=0.005)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -196,11 +197,12 @@ def test_half_the_digits_of_the_weights_do_not_show(networks, family):
     assert mean_squared_error(shares, reconstructed(coarse, volumes)) == pytest.approx(error, rel=0.01)
 
 
-def test_the_first_component_is_porosity(found):
-    for family in FAMILIES:
+def test_the_component_of_porosity_is_among_the_first(found):
+    for family, number, least in (("own seeds", 0, 0.9), ("one seed", 1, 0.5)):
         scores = found[family].components.scores(found[family].latents[found[family].rows("train")])
         table = found[family].structures.iloc[found[family].rows("train")]
-        assert latent.shares_of_variance(scores, table["porosity"]).argmax() == 0
+        shares = latent.shares_of_variance(scores, table["porosity"])
+        assert shares.argmax() == number and shares[number] > least
 
 
 @pytest.mark.parametrize(("family", "least"), [("own seeds", 1 / 3), ("one seed", 0.95)])
@@ -211,9 +213,10 @@ def test_the_direction_is_found_more_often_than_by_chance(found, family, least):
 
 def test_two_components_show_the_direction_of_membranes_of_one_seed_and_of_no_others(found):
     table, porosity, direction = membranes_latent.as_table_4_4(found["one seed"])
-    assert porosity == (0,) and set(direction) == {1, 2}
-    assert membranes_latent.accuracy(table)[1] > 0.85
+    assert porosity == (1,) and direction == (3, 2)
+    assert membranes_latent.accuracy(table)[1] > 0.9
     one = found["one seed"]
+    assert [round(100 * share) for share in one.components.explained[:4]] == [14, 13, 13, 12]
     known = one.rows("train")
     angles = latent.branches(one.components.scores(one.latents[known])[:, direction], one.structures["direction"].iloc[known])
     assert all(105 < angle < 135 for angle in angles.values())
@@ -252,7 +255,7 @@ def test_transfer_was_compared_twenty_times(found):
     outcomes = found["own seeds"].outcomes
     assert pd.Series([one.strategy for one in outcomes]).value_counts().to_dict() == dict.fromkeys(transfer.STRATEGIES, 20)
     assert all(one.unchanged == (one.strategy != "scratch") for one in outcomes)
-    for rival in ("mean", "random encoder"):
-        assert transfer.paired(outcomes, second=rival)["better in"] == 20
+    assert transfer.paired(outcomes, second="mean")["better in"] == 20
+    assert transfer.paired(outcomes, second="random encoder")["better in"] == 18
     row = transfer.paired(outcomes)
     assert row["n"] == 20 and row["better in"] == 0 and row["high"] < 0  # scratch is ahead; the lesson says so

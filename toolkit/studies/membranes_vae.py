@@ -78,7 +78,7 @@ class Scale:
 
 
 COUNTS = {"train": 2000, "validation": 200, "test": 400}
-STAGES = {"own seeds": (Stage(36, 32),), "one seed": (Stage(12, 32),)}
+STAGES = {"own seeds": (Stage(36, 32),), "one seed": (Stage(12, 32), Stage(32, 8, fall=1.0))}
 SCALES = {
     32: Scale(0.1, latent=64, hidden=256, counts=COUNTS, stages=STAGES),
     64: Scale(0.8, latent=128, hidden=512, counts=COUNTS, stages=STAGES),
