@@ -90,11 +90,11 @@ endif
 endif
 
 .venv/lab.stamp: $(RECIPE) | $(PY)
-	$(INSTALL) --editable '.[drag,view3d]'
+	$(INSTALL) --editable '.[view3d]'
 	@echo "$(CURDIR)" > $@
 
 .venv/dev.stamp: $(RECIPE) .venv/lab.stamp
-	$(INSTALL) --editable '.[dev,drag,cluster,slides,view3d,peers]'
+	$(INSTALL) --editable '.[dev,cluster,slides,view3d,peers]'
 	$(INSTALL) --no-deps --upgrade --target .venv/reveal sphinx-revealjs  # for the reveal.js in it; Sphinx is not needed
 	@echo "$(CURDIR)" > $@
 

@@ -1,8 +1,5 @@
 """The ball on a landscape: drawn whole at once, played step by step, started from where one drags it."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from small_panels import returns, until
 
@@ -10,7 +7,6 @@ from toolkit import landscapes
 from toolkit.figures import landscape as figures
 from toolkit.panels import LandscapePanel
 from toolkit.panels import landscape as module
-from toolkit.panels import panel as machinery
 
 
 def start(panel):
@@ -120,10 +116,7 @@ def test_a_recorded_path_is_shown_as_it_was(tmp_path):
 
 # Dragging ---------------------------------------------------------------------------------------------------------------
 
-with_anywidget = pytest.mark.skipif(machinery.DragFrame is None, reason="anywidget is not installed: nothing can be dragged")
 
-
-@with_anywidget
 @pytest.mark.parametrize("name", landscapes.LANDSCAPES)
 def test_the_start_follows_the_pointer(name):
     panel = LandscapePanel(landscape=name, steps=20)
@@ -137,7 +130,6 @@ def test_the_start_follows_the_pointer(name):
     assert next(panel.begin(panel.settings)).weights == pytest.approx(reached)
 
 
-@with_anywidget
 def test_on_a_line_only_the_abscissa_is_dragged():
     panel = LandscapePanel(landscape="washboard")
     before = start(panel)
@@ -146,7 +138,6 @@ def test_on_a_line_only_the_abscissa_is_dragged():
     assert start(panel)[1] == before[1]
 
 
-@with_anywidget
 def test_a_pointer_beyond_the_map_leaves_the_start_at_its_edge():
     panel = LandscapePanel(landscape="Rosenbrock")
     panel.frame.position = [-500.0, 9000.0]
@@ -155,7 +146,6 @@ def test_a_pointer_beyond_the_map_leaves_the_start_at_its_edge():
     assert start(panel) == (2.0, 3.0)
 
 
-@with_anywidget
 def test_dragging_during_a_run_waits_for_the_next():
     panel = LandscapePanel(steps=50, speed=300)
     panel.step()
@@ -164,23 +154,6 @@ def test_dragging_during_a_run_waits_for_the_next():
     assert "takes effect at the next Run" in panel.error_line.value
     assert len(panel.records) == 1
     returns(panel.stop)
-
-
-def test_without_anywidget_the_panel_works_with_its_sliders(monkeypatch):
-    monkeypatch.setattr(machinery, "DragFrame", None)
-    panel = LandscapePanel(steps=30)
-    assert type(panel.frame).__name__ == "HTML"
-    panel.controls["start_x"].value = -1.0
-    assert "after 30 steps" in panel.run().frame.value
-    assert panel.records[0].weights == (-1.0,)
-
-
-def test_the_panel_is_imported_without_anywidget(monkeypatch):
-    monkeypatch.setitem(sys.modules, "anywidget", None)
-    monkeypatch.delitem(sys.modules, "toolkit.panels.dragging", raising=False)
-    fresh = {"__name__": "fresh"}
-    exec(Path(machinery.__file__).read_text(encoding="utf-8"), fresh)
-    assert fresh["DragFrame"] is None
 
 
 # The script -------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A live frame that says where it was pointed at; needs the optional package anywidget."""
+"""A live frame that says where it was pointed at."""
 
 from __future__ import annotations
 

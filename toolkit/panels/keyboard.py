@@ -1,4 +1,4 @@
-"""What a panel needs to be used without a mouse in JupyterLab; needs the optional package anywidget."""
+"""What a panel needs to be used without a mouse in JupyterLab."""
 
 from __future__ import annotations
 

@@ -19,12 +19,8 @@ from traitlets import TraitError
 
 from toolkit import recordings
 from toolkit.panels.controls import as_shown
-
-try:
-    from toolkit.panels.dragging import DragFrame
-    from toolkit.panels.keyboard import Keys
-except ImportError:  # anywidget is optional: what can be dragged or clicked has a control as well
-    DragFrame = Keys = None
+from toolkit.panels.dragging import DragFrame
+from toolkit.panels.keyboard import Keys
 
 FRAME_INTERVAL = 0.2
 DRAWING_SHARE = 0.05
@@ -120,8 +116,8 @@ class Panel:
         return f"record {len(self.records)}"
 
     def make_frame(self) -> widgets.Widget:
-        """The widget whose `value` is the live frame; it can be pointed at where `pointed` is defined and anywidget is here."""
-        if DragFrame is None or type(self).pointed is Panel.pointed:
+        """The widget whose `value` is the live frame; it can be pointed at where `pointed` is defined."""
+        if type(self).pointed is Panel.pointed:
             return widgets.HTML()
         frame = DragFrame()
         frame.observe(lambda change: self._guarded(self.pointed, change["new"]), names="position")
@@ -330,8 +326,8 @@ class Panel:
         # In reverse, so that the picture comes on top; the ends of what is reversed are its beginnings.
         both = widgets.Layout(flex_flow="row wrap-reverse", align_items="flex-end", overflow="visible")
         body = widgets.HBox([controls, picture], layout=both)
-        keys = [] if Keys is None else [Keys(layout=widgets.Layout(display="none"))]
-        whole = widgets.VBox([heading, body, *keys], layout=widgets.Layout(overflow="visible"))
+        keys = Keys(layout=widgets.Layout(display="none"))
+        whole = widgets.VBox([heading, body, keys], layout=widgets.Layout(overflow="visible"))
         return whole.add_class("keyboard-panel")
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
