@@ -98,7 +98,7 @@ def test_what_does_not_exist_is_refused(arguments, values, message):
 @pytest.mark.parametrize(("task", "name"), BOTH)
 def test_an_assessment_is_what_scikit_learn_finds(task, name):
     x, y = table(task)
-    folds = workflow.folds(y, seed=1)
+    folds = workflow.folds(y, n=2, seed=1)
     model = workflow.model(name, task)
     ours = workflow.assess(model, x, y, folds=folds)
     scoring, best, error = {
