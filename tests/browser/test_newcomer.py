@@ -10,8 +10,13 @@ from playwright.sync_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 WINDOW = (1300, 900)
-LESSONS = {"00": "00_start_here", "14": "14_tof_sims_components"}
-PANELS = {"00": "Heavy ball on a landscape"}  # with runs of many records
+LESSONS = {
+    "00": "00_start_here",
+    "03": "03_port_hamiltonian_optimizer",
+    "07": "07_survival_analysis",
+    "14": "14_tof_sims_components",
+}
+PANELS = {"00": "Heavy ball on a landscape", "03": "Heavy ball with friction"}  # with runs of many records
 
 SCROLLER = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer"
 DOWN = f"""() => {{

@@ -130,11 +130,11 @@ def show(comparison: pd.DataFrame) -> Styler:
     decimals = _decimals(comparison["published"])
     formats: dict[str, Any] = {head: f"{{:.{decimals}f}}" for head in heads.values()}
     formats[heads["difference"]] = f"{{:+.{decimals}f}}"
-    keys = comparison.columns[: -len(RESULT)]
-    formats |= {name: "{:g}" for name in keys if pd.api.types.is_float_dtype(comparison[name])}
+    keys = {name: name.replace("_", " ") for name in comparison.columns[: -len(RESULT)]}  # which can go on in a second line
+    formats |= {head: "{:g}" for name, head in keys.items() if pd.api.types.is_float_dtype(comparison[name])}
     below, notes = _notes(comparison["remarks"])
     origins = [one for one in comparison["origin"].unique() if one]
-    shown = comparison.drop(columns=["unit", "remarks"]).rename(columns=heads)
+    shown = comparison.drop(columns=["unit", "remarks"]).rename(columns=heads | keys)
     shown["verdict"] = shown["verdict"].str.partition(":")[0]
     if any(notes):
         shown.insert(shown.columns.get_loc("verdict") + 1, "notes", notes)
