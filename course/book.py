@@ -104,9 +104,11 @@ def undescribed(tag: str) -> bool:
 
     >>> undescribed('<img src="a.png">'), undescribed('<img alt="loss over epochs" src="a.png">')
     (True, False)
+    >>> undescribed("<img alt='loss over epochs' src='a.png'>")  # as it is written where the words hold a double quote
+    False
     """
-    words = re.search(r'\balt="([^"]*)"', tag)
-    return not words or not words[1].strip() or "No description" in words[1]
+    words = re.search(r"""\balt=(["'])(.*?)\1""", tag)
+    return not words or not words[2].strip() or "No description" in words[2]
 
 
 STYLE = """<style>
