@@ -58,7 +58,7 @@ def test_memory_of_processes_started_before_does_not_count():
 
 def test_a_fork_about_to_become_another_program_does_not_count_twice():
     """Only once it runs a program of its own does it have memory of its own."""
-    waiting = "import os, sys, time; os.fork(); print(flush=True); time.sleep(60)"
+    waiting = "import os, time; os.fork(); print(flush=True); time.sleep(60)"
     with PeakMemory(every=10) as memory, subprocess.Popen([sys.executable, "-c", waiting], stdout=subprocess.PIPE) as started:
         try:
             started.stdout.readline(), started.stdout.readline()

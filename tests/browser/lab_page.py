@@ -100,10 +100,10 @@ class LabPage:
         """Give the window another size."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
-    def picture(self, name: str) -> None:
-        """A screenshot of the window."""
+    def picture(self, name: str) -> bytes:
+        """A screenshot of the window, written and given."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        return self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
 class PanelOnPage:

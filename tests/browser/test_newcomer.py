@@ -77,10 +77,9 @@ def test_nothing_is_clipped_overlaps_or_flickers(lesson):
     page.page.mouse.move(2, 2)
     faults = {}
     for screen in screens(page):
-        page.picture(f"newcomer_{number}_{screen:02d}")
-        first = page.page.screenshot(animations="disabled", caret="hide")
+        first = page.picture(f"newcomer_{number}_{screen:02d}")
         page.page.wait_for_timeout(500)
-        assert page.page.screenshot(animations="disabled", caret="hide") == first, f"screen {screen} is not at rest"
+        assert page.page.screenshot(animations="disabled") == first, f"screen {screen} is not at rest"
         for output in page.page.locator(".jp-OutputArea-output:visible").all():
             if found := layout_faults(output) + outside(output):
                 faults[output.inner_text()[:40]] = sorted(set(found))
