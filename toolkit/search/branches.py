@@ -110,7 +110,7 @@ class Course:
     def _fit(self, branch: Branch, epochs: int, seed: int, *, every: int | None = None) -> training.Fit:
         return training.fit(
             branch.model, self.data, loss=self.loss, optimizer=branch.optimizer, epochs=epochs, batch_size=self.batch_size,
-            metrics=["accuracy"], seed=seed, device=self.device, every=every,
+            metrics=["accuracy"], seed=seed, device=self.device, every=every, written_out=True,
         )  # fmt: skip
 
 

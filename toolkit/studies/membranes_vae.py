@@ -77,12 +77,16 @@ class Scale:
         return sum(stage.epochs for stage in self.stages[family])
 
 
-COUNTS = {"train": 2000, "validation": 200, "test": 400}
-STAGES = {"own seeds": (Stage(36, 32),), "one seed": (Stage(12, 32), Stage(32, 8, fall=1.0))}
 SCALES = {
-    32: Scale(0.1, latent=64, hidden=256, counts=COUNTS, stages=STAGES),
-    64: Scale(0.8, latent=128, hidden=512, counts=COUNTS, stages=STAGES),
-}
+    32: Scale(
+        0.1, latent=64, hidden=256, counts={"train": 2000, "validation": 200, "test": 400},
+        stages={"own seeds": (Stage(36, 32),), "one seed": (Stage(12, 32), Stage(32, 8, fall=1.0))},
+    ),
+    64: Scale(
+        0.8, latent=128, hidden=512, counts={"train": 800, "validation": 80, "test": 160},
+        stages={"own seeds": (Stage(24, 16),), "one seed": (Stage(8, 32), Stage(16, 8, fall=1.0))},
+    ),
+}  # fmt: skip
 
 
 def scale(size: int) -> Scale:
