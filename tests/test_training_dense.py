@@ -105,7 +105,8 @@ def test_another_network_is_left_to_autograd(model):
     "optimizer",
     [
         lambda model: sgd(model, momentum=0.9), lambda model: sgd(model, weight_decay=1e-3), two_groups,
-        lambda model: sgd(model, maximize=True), lambda model: sgd(model[0]), lambda model: torch.optim.Adam(model.parameters()),
+        lambda model: sgd(model, maximize=True), lambda model: sgd(model[0]),
+        lambda model: torch.optim.Adam(model.parameters()),
     ],
 )  # fmt: skip
 def test_another_optimizer_is_left_to_autograd(optimizer):

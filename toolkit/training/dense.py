@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+kernels = torch.ops.aten
 MEAN, IGNORED = 1, -100  # reduction and ignored class of `functional.cross_entropy`, as its kernels take them
 
 Step = Callable[[Tensor, Tensor], Tensor]
@@ -45,7 +46,7 @@ def written_out(model: nn.Module, loss: Any, optimizer: torch.optim.Optimizer, t
         for (weight, bias), below in zip(reversed(pairs), reversed(activities), strict=True):
             gradient, delta_bias = torch.mm(delta.t(), below), delta.sum(0)
             if below is not activities[0]:
-                delta = torch.ops.aten.threshold_backward(torch.mm(delta, weight), below, 0)
+                delta = kernels.threshold_backward.default(torch.mm(delta, weight), below, 0)
             weight.add_(gradient, alpha=-group["lr"])
             bias.add_(delta_bias, alpha=-group["lr"])
         return value
@@ -56,9 +57,9 @@ def written_out(model: nn.Module, loss: Any, optimizer: torch.optim.Optimizer, t
 def _cross_entropy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Its mean over the batch, and the gradient by the logits."""
     shares = torch.log_softmax(logits, 1)
-    value, count = torch.ops.aten.nll_loss_forward(shares, targets, None, MEAN, IGNORED)
-    by_shares = torch.ops.aten.nll_loss_backward(torch.ones_like(value), shares, targets, None, MEAN, IGNORED, count)
-    return value, torch.ops.aten._log_softmax_backward_data(by_shares, shares, 1, shares.dtype)
+    value, count = kernels.nll_loss_forward.default(shares, targets, None, MEAN, IGNORED)
+    by_shares = kernels.nll_loss_backward.default(torch.ones_like(value), shares, targets, None, MEAN, IGNORED, count)
+    return value, kernels._log_softmax_backward_data.default(by_shares, shares, 1, shares.dtype)
 
 
 def _is_dense(model: nn.Module) -> bool:
