@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     study.add_argument(
         "--size", type=int, choices=tuple(membranes_vae.SCALES), default=membranes_vae.SIZE,
-        help="voxels along an edge; what is made at another size than the recorded one stays in --folder",
+        help=f"voxels along an edge; networks of another size than {membranes_vae.SIZE} are large and stay in --folder",
     )  # fmt: skip
     study.add_argument("--precision", choices=("bf16", "float32"), default="float32", help="of its training")
     study.add_argument("--repeats", type=int, default=10, help="searches for each target")
@@ -212,10 +212,11 @@ def _membranes(chosen: argparse.Namespace) -> None:
 
 
 def _membranes_vae(chosen: argparse.Namespace) -> None:
-    recorded = chosen.size == membranes_vae.SIZE
-    folder = chosen.folder / ("membranes_vae" if recorded else f"membranes_vae_{chosen.size}")
-    place = chosen.recordings if recorded else folder.parent
-    place.mkdir(parents=True, exist_ok=True)
+    result = chosen.recordings / membranes_vae.results_file(chosen.size)
+    folder = chosen.folder / result.stem.removesuffix("_results")
+    place = chosen.recordings if chosen.size == membranes_vae.SIZE else folder.parent
+    for needed in (place, chosen.recordings):
+        needed.mkdir(parents=True, exist_ok=True)
     for family, name in membranes_vae.files(chosen.size).items():
         if not (place / name).exists():
             for record in membranes_vae.train(place / name, family=family, size=chosen.size, precision=chosen.precision):
@@ -223,7 +224,7 @@ def _membranes_vae(chosen: argparse.Namespace) -> None:
     names = ("size", "repeats", "iterations", "transfers", "published")
     for path in membranes_latent.record(folder, place, **{name: getattr(chosen, name) for name in names}):
         if all((folder / f"latent_{number}.npz").exists() for number in range(2)):
-            membranes_latent.merge(folder, place / (membranes_vae.RESULTS if recorded else f"{folder.name}_results.npz"))
+            membranes_latent.merge(folder, result)
         print(path, flush=True)
 
 

@@ -1,10 +1,11 @@
 """Zhao, section 4.2.2, at classroom scale: two trained autoencoders of membranes. `membranes_latent` measures them.
 
-What is recorded has 32³ voxels. A domain holds a tenth of the document's volume of the same material, because 32 voxels cannot
-resolve the ligaments of the whole: n is a tenth, r 2.15 times as large a part of the domain, porosity and shape of the cells
-are the same. The network has the convolutions of Table 4.3 with fewer dense units and latent dimensions. Membranes are
+Networks of 32³ voxels are recorded. Their domain holds a tenth of the document's volume of the same material, because 32 voxels
+cannot resolve the ligaments of the whole: n is a tenth, r 2.15 times as large a part of the domain, porosity and shape of the
+cells are the same. The network has the convolutions of Table 4.3 with fewer dense units and latent dimensions. Membranes are
 periodic, so that training may shift, mirror and turn them. What was cut down stands in `SCALES`, which has 64³ voxels as well:
-ligaments as many voxels thick, eight times the volume, and so eight times the work.
+ligaments as many voxels thick, eight times the volume, and so eight times the work for each of fewer membranes. Of these only
+what was measured is recorded.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ POINTS, RADIUS = (40, 170), 3.4  # of the document's training structures, in its
 LEARNING_RATE = 1e-3
 FAMILIES = ("own seeds", "one seed")
 ENDINGS = dict(zip(FAMILIES, ("", "_one_seed"), strict=True))  # of the names of their files
-RESULTS = "membranes_vae.npz"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,17 @@ def files(size: int = SIZE) -> dict[str, str]:
     return {family: f"membranes_vae_{size}{ending}.npz" for family, ending in ENDINGS.items()}
 
 
-NETWORKS = files()
+def results_file(size: int = SIZE) -> str:
+    """Name of the file of what was measured on the networks of a size.
+
+    >>> results_file(64)
+    'membranes_vae_64_results.npz'
+    """
+    scale(size)
+    return "membranes_vae.npz" if size == SIZE else f"membranes_vae_{size}_results.npz"
+
+
+NETWORKS, RESULTS = files(), results_file()
 
 
 def recipes(family: str = "own seeds", *, size: int = SIZE, seed: int = 0) -> dict[str, list[Recipe]]:
