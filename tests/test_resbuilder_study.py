@@ -11,7 +11,7 @@ from toolkit.search.resbuilder import RECIPES, Record
 from toolkit.studies import __main__ as studies
 from toolkit.studies import resbuilder as study
 
-HOW = {"dataset": "digits", "images": None, "budget": 3e4, "epochs": 1, "batch_size": 32, "steps": 1}
+HOW = {"dataset": "digits", "images": None, "budget": 3e4, "epochs": 1, "batch_size": 32, "steps": 1, "searched": None}
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +102,25 @@ def test_the_comparison_says_what_is_not_comparable(tmp_path):
     assert len(study.compared(joined, recipe="modern")) <= 4
     with pytest.raises(ValueError, match="recipe must be one of"):
         study.compared(joined, recipe="old")
+
+
+def test_what_was_found_is_trained_on_more_with_a_larger_budget(tmp_path):
+    search, more = tmp_path / "search.npz", {"methods": ("found", "res18"), "recipes": ("modern",)}
+    list(study.record(tmp_path / "few", **{**HOW, "images": 40, "methods": ("rb_0net",), "recipes": ("modern",)}))
+    study.merge(tmp_path / "few", search)
+    list(study.record(tmp_path / "all", **{**HOW, **more, "budget": 1e5, "searched": search}))
+    study.merge(tmp_path / "all", tmp_path / "all.npz")
+    table = study.results(tmp_path / "all.npz").set_index("method")
+    assert table.index.tolist() == ["res18", "found"] and (table["architectures"] == 1).all() and (table["images"] == 64).all()
+    assert table["mflops"].between(0.05, 0.1).all()
+    settings, _ = study.runs(tmp_path / "all.npz")["found_modern_0"]
+    spec = architecture.from_json(settings["start"])
+    few = study.found(search, "modern", 0)
+    assert [len(one.blocks) for one in spec.stages] == [len(one.blocks) for one in few.stages] and spec != few
+    with pytest.raises(ValueError, match="no run rb_0net_thesis_0; recorded are rb_0net_modern_0"):
+        study.found(search, "thesis", 0)
+    with pytest.raises(ValueError, match='"found" needs the recording of a search'):
+        study.record(tmp_path / "none", **{**HOW, **more})
 
 
 def test_an_interrupted_run_goes_on_with_the_same_numbers_and_may_go_further(tmp_path, monkeypatch):

@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
     study = studies.add_parser("resbuilder", help="Table 6.1 of Burghoff: searching residual networks under a FLOP budget")
     study.add_argument("--dataset", default="fashion_mnist")
     study.add_argument("--images", type=int, help="to train on; all of them without this")
-    study.add_argument("--methods", nargs="*", choices=resbuilder.METHODS, default=resbuilder.METHODS)
+    study.add_argument("--methods", nargs="*", choices=(*resbuilder.METHODS, resbuilder.FOUND), default=resbuilder.METHODS)
+    study.add_argument("--searched", type=Path, help='recording of a search, for --methods "found"')
     study.add_argument("--recipes", nargs="*", choices=resbuilder.RECIPES, default=resbuilder.RECIPES)
     study.add_argument("--budget", type=float, default=resbuilder.BUDGET, help="FLOPs per image")
     study.add_argument("--batch", type=int, default=resbuilder.BATCH, help="images per step")
@@ -170,11 +171,11 @@ def _morphnet(chosen: argparse.Namespace) -> None:
 
 
 def _resbuilder(chosen: argparse.Namespace) -> None:
-    name, seeds = f"resbuilder_{chosen.dataset}", range(chosen.seeds)
+    name, seeds = f"resbuilder_{chosen.dataset}{'_found' if chosen.searched else ''}", range(chosen.seeds)
     for path in resbuilder.record(
         chosen.folder / name, dataset=chosen.dataset, images=chosen.images, methods=chosen.methods, recipes=chosen.recipes,
         seeds=seeds, budget=chosen.budget, epochs=chosen.epochs, batch_size=chosen.batch, steps=chosen.steps,
-        workers=chosen.workers,
+        searched=chosen.searched, workers=chosen.workers,
     ):  # fmt: skip
         resbuilder.merge(path.parent, chosen.recordings / f"{name}.npz")
         print(path, flush=True)

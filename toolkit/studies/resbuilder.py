@@ -10,6 +10,7 @@ Of the networks that keep the budget, trained without regularisation, the one of
 accuracy is reported. Beside it stands what the published choice would give: the highest test accuracy of all architectures,
 those above the budget too. A search costs as much as all its architectures; the weights of a network trained from those under
 regularisation have behind them the epochs of every architecture since the widths were chosen, a start alone has its own only.
+What a search on few images with a small budget has found can then be trained, with wider layers, on all of them.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from typing import Any
 import pandas as pd
 
 from toolkit import datasets, published, recordings
-from toolkit.search.architecture import ResNetSpec, resnet18
+from toolkit.search.architecture import ResNetSpec, from_json, resnet18
 from toolkit.search.resbuilder import Record, ResBuilder, fitted, zero_net
 from toolkit.studies import running
 
 TABLE = "burghoff_table_6_1_resbuilder_accuracy"
 TITLE = "Burghoff, chapter 6: ResBuilder on "
 METHODS = ("rb_0net", "zero_net", "rb_r18", "morphnet", "res18")
-SEARCHES = ("rb_0net", "rb_r18", "morphnet")
+SEARCHES, FOUND = ("rb_0net", "rb_r18", "morphnet"), "found"
 RECIPES = ("thesis", "modern")
 BUDGET, WIDTH, EPOCHS, BATCH, MORPH_STRENGTH = 1e8, 64, 20, 128, 1e-7
 PRINTED = {
@@ -52,6 +53,7 @@ def record(
     epochs: int = EPOCHS,
     batch_size: int = BATCH,
     steps: int | None = None,
+    searched: str | Path | None = None,
     workers: int = 1,
 ) -> Iterator[Path]:
     """Run each method with each recipe and seed, one file a run; what is there is not done again.
@@ -60,26 +62,32 @@ def record(
         folder: for the files and the states of unfinished runs.
         dataset: name that `datasets.load` knows.
         images: to train on, all of them where not given; the validation split shrinks likewise, the test split stays.
-        methods: some of `METHODS`: "rb_0net" and "rb_r18" search, "morphnet" chooses only widths, from ResNet-18; "zero_net"
-            and "res18" are the starts scaled to the budget, without search.
+        methods: some of `METHODS` and `FOUND`: "rb_0net" and "rb_r18" search, "morphnet" chooses only widths, from ResNet-18;
+            "zero_net" and "res18" are the starts scaled to the budget, without search; "found" is what "rb_0net" found in
+            `searched` with the same recipe and seed, scaled likewise.
         recipes: some of `RECIPES`.
         seeds: of all random numbers.
         budget: ζ [FLOPs per sample].
         epochs: of each training.
         batch_size: samples per step.
         steps: most architectures after the start; all 35 of seven rounds where not given.
+        searched: a recording of this study, for "found".
         workers: runs at a time, one core each.
 
     Yields:
         The file of each finished run.
 
     Raises:
+        ValueError: "found" without `searched`.
         RuntimeError: a run failed; the others are done first.
     """
+    if FOUND in methods and searched is None:
+        raise ValueError('methods: "found" needs the recording of a search as `searched`')
     Path(folder).mkdir(parents=True, exist_ok=True)
     common = {
         "folder": str(folder), "dataset": dataset, "images": images, "budget": budget, "epochs": epochs,
         "batch_size": batch_size, "steps": steps,
+        "searched": None if searched is None else str(searched),
     }  # fmt: skip
     wanted = [
         common | {"method": method, "recipe": recipe, "seed": seed}
@@ -107,7 +115,7 @@ def record_run(folder: str, method: str, recipe: str, seed: int, **how: Any) -> 
 
 def begun(
     method: str, recipe: str, seed: int, *, dataset: str, images: int | None, budget: float, epochs: int, batch_size: int,
-    steps: int | None,
+    steps: int | None, searched: str | None,
 ) -> ResBuilder:  # fmt: skip
     """One run at its beginning."""
     data = datasets.load(dataset)
@@ -119,7 +127,10 @@ def begun(
         how["layer_steps"] = 0
     if not searches:  # "with_reg" without both penalties is what the document calls No Reg RI
         how = {"morph_strength": 0.0, "lasso_strength": 0.0, "steps": 0, "variants": ("with_reg",)}
-    start = begins(method, data.input_shape, data.n_classes, budget)
+    if method == FOUND:
+        start = fitted(found(searched, recipe, seed), budget)
+    else:
+        start = begins(method, data.input_shape, data.n_classes, budget)
     return ResBuilder(
         data, start, recipe=recipe, budget=budget, epochs=epochs, batch_size=batch_size, seed=seed, device="auto", **how
     )
@@ -140,6 +151,20 @@ def begins(method: str, input_shape: Sequence[int], classes: int, budget: float)
     else:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
     return start if method == "rb_0net" else fitted(start, budget)
+
+
+def found(path: str | Path, recipe: str, seed: int) -> ResNetSpec:
+    """The architecture that a recorded search from RB-0Net chose.
+
+    Raises:
+        ValueError: it is not in the recording.
+    """
+    name, recorded = f"rb_0net_{recipe}_{seed}", runs(path)
+    if name not in recorded:
+        raise ValueError(f"{path}: no run {name}; recorded are {', '.join(recorded)}")
+    settings, records = recorded[name]
+    chosen = (settings["result"]["step"], settings["result"]["variant"])
+    return next(from_json(one.architecture) for one in records if one.kind == "trained" and (one.step, one.variant) == chosen)
 
 
 def merge(folder: str | Path, path: str | Path) -> None:
@@ -174,7 +199,7 @@ def results(path: str | Path) -> pd.DataFrame:
         {name: settings[name] for name in names} | settings["result"] | {"training_pflop": _work(settings, records) / 1e15}
         for settings, records in runs(path).values()
     ]  # fmt: skip
-    order = {method: number for number, method in enumerate(METHODS)}
+    order = {method: number for number, method in enumerate((*METHODS, FOUND))}
     return pd.DataFrame(rows).sort_values(
         ["dataset", "method", "recipe", "seed"], key=lambda column: column.map(order) if column.name == "method" else column,
         ignore_index=True,
@@ -182,7 +207,7 @@ def results(path: str | Path) -> pd.DataFrame:
 
 
 def compared(path: str | Path, *, recipe: str = "thesis", chosen_on: str = "validation") -> pd.DataFrame:
-    """The recorded runs of one recipe beside Table 6.1, see `published.compare`.
+    """The recorded runs of one recipe beside Table 6.1, see `published.compare`; `FOUND` stands in the row of RB-0Net.
 
     Args:
         path: a recording.
@@ -197,6 +222,7 @@ def compared(path: str | Path, *, recipe: str = "thesis", chosen_on: str = "vali
     scaled = ours["budget"].lt(BUDGET).any() or ours["images"].lt(50_000).any()
     different = ["fewer images, a smaller budget or fewer epochs than published"] if scaled else []
     ours["dataset"] = ours["dataset"].map(lambda name: PRINTED.get(name, name))
+    ours["method"] = ours["method"].replace(FOUND, "rb_0net")
     return published.compare(
         table[table["dataset"].isin(ours["dataset"])], ours[["dataset", "method", "accuracy"]], on=["dataset", "method"],
         value="accuracy", scale=100, unit="%", different=different, origin=recordings.load(path).origin,
