@@ -15,6 +15,7 @@ from toolkit.datasets.download import fetch
 from toolkit.datasets.files import DamagedFile, DataNotFound
 from toolkit.datasets.forms import Form
 
+PART = "(part)"  # how the name of a data set ends where a file holds fewer images than the official one
 Folder = str | Path | None
 
 
@@ -49,7 +50,7 @@ def documented(
     part = _part(card, train, official_test)
     with files.blaming(paths[0]):
         return from_arrays(
-            *train, name=f"{name} (part)" if part else name, validation=validation, test=official_test or test, seed=seed,
+            *train, name=f"{name} {PART}" if part else name, validation=validation, test=official_test or test, seed=seed,
             classes=card.classes, source=f"{card.title}, {card.page}; {state}{part}", licence=card.licence, units=card.units,
         )  # fmt: skip
 

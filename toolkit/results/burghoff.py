@@ -97,11 +97,9 @@ def resbuilder_accuracy(folder: Path) -> pd.DataFrame:
     """Table 6.1, those data sets that are recorded; chosen on a validation split, and on the test split as published."""
     parts = []
     for path in sorted(folder.glob("resbuilder_*.npz")):
-        recipes = resbuilder.results(path)["recipe"].unique()
-        recipe = "thesis" if "thesis" in recipes else recipes[0]
         searched_before = path.stem.endswith(resbuilder.FOUND)
         for split in ("validation",) if searched_before else ("validation", "test"):
-            compared = resbuilder.compared(path, recipe=recipe, chosen_on=split)
+            compared = resbuilder.compared(path, chosen_on=split)
             compared = compared[compared["verdict"] != "not run"] if searched_before else compared
             measure = "test accuracy of what a small search found" if searched_before else f"test accuracy, chosen on {split}"
             parts.append(lines.of_comparison(compared, measure))

@@ -10,6 +10,7 @@ what was measured is recorded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -75,6 +76,10 @@ class Scale:
     def epochs(self, family: str) -> int:
         """Passes over the training part in all stages."""
         return sum(stage.epochs for stage in self.stages[family])
+
+    def steps(self, family: str) -> int:
+        """Optimizer steps in all stages."""
+        return sum(stage.epochs * math.ceil(self.counts["train"] / stage.batch) for stage in self.stages[family])
 
 
 SCALES = {

@@ -206,17 +206,19 @@ def results(path: str | Path) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def compared(path: str | Path, *, recipe: str = "thesis", chosen_on: str = "validation") -> pd.DataFrame:
+def compared(path: str | Path, *, recipe: str | None = None, chosen_on: str = "validation") -> pd.DataFrame:
     """The recorded runs of one recipe beside Table 6.1, see `published.compare`; `FOUND` stands in the row of RB-0Net.
 
     Args:
         path: a recording.
-        recipe: one of `RECIPES`.
+        recipe: one of `RECIPES`; "thesis" where it is recorded if not given.
         chosen_on: "validation", or "test" as published.
     """
+    table, ours = published.table(TABLE), results(path)
+    if recipe is None:
+        recipe = next(one for one in RECIPES if one in set(ours["recipe"]))
     if recipe not in RECIPES or chosen_on not in ("validation", "test"):
         raise ValueError(f"recipe must be one of {RECIPES} and chosen_on 'validation' or 'test', got {(recipe, chosen_on)!r}")
-    table, ours = published.table(TABLE), results(path)
     ours = ours[ours["recipe"] == recipe].copy()
     ours["accuracy"] = ours["test_accuracy" if chosen_on == "validation" else "test_chosen"]
     scaled = ours["budget"].lt(BUDGET).any() or ours["images"].lt(50_000).any()

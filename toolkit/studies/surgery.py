@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from toolkit import datasets, networks, published, recordings, training
+from toolkit.datasets.documented import PART
 from toolkit.search import sequence, surgery
 from toolkit.search.surgeon import BASELINE, Record, Surgeon
 from toolkit.studies import running
@@ -31,7 +32,7 @@ STARTS = {
 }
 SEEDS = (6, 63, 72, 77, 97)
 EPOCHS, BATCH, LEARNING_RATE = 100, 16, 0.005
-TITLE, PART = "Schiessler, Table 3: ", "(part)"  # `Dataset.name` ends so where a file holds fewer images than the official one
+TITLE = "Schiessler, Table 3: "
 
 
 def start(data: datasets.Dataset, topology: str, *, seed: int) -> nn.Sequential:
