@@ -128,6 +128,22 @@ def test_a_fitted_scale_shows_all_that_it_can(values, log):
     assert len(scale.ticks()) >= 2
 
 
+@given(low=st.floats(-99.0, 99.0), width=st.floats(1e-3, 1e3), log=st.booleans())
+def test_labels_stay_in_their_plot_and_apart(low, width, log):
+    assume(not log or low > 1e-3)
+    root = parsed(frame.plot([Line([low, low + width], [low, low + width], "a", "red")], title="t", x_label="x", log_x=log))
+    labels = [text for text in root.iter(f"{SVG}text") if re.fullmatch(r"-?[\d.]+(e-?\d+)?", text.text or "")]
+    across = [text for text in labels if text.get("text-anchor") == "middle"]
+    halves = [frame.LETTER * len(text.text) / 2 for text in across]
+    middles = [float(text.get("x")) for text in across]
+    assert len(across) >= 2 and len(labels) >= 4
+    assert max(middle + half for middle, half in zip(middles, halves, strict=True)) <= 320 + 0.1
+    for (a, b), (half, next_half) in zip(itertools.pairwise(middles), itertools.pairwise(halves), strict=True):
+        assert a + half <= b - next_half + 0.1
+    for text in set(labels) - set(across):
+        assert text.get("textLength") or frame.LETTER * len(text.text) <= 39
+
+
 # Plots ------------------------------------------------------------------------------------------------------------------
 
 RANGE = np.linspace(0, 10, 5000)

@@ -16,6 +16,8 @@ MOST_POINTS = 160
 NARROWEST = 256  # pixels of the browser, for a plot that can still be read
 TEXT = "var(--jp-ui-font-color1,#333)"
 FAINT = "var(--jp-border-color2,#ddd)"
+MARGIN = 8  # pixels to the right of the axes
+LETTER = 7.0  # pixels, of the widest digit that a browser's sans-serif font has at the size of the labels
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def plot(
     width, height = size
     x_values = np.concatenate([np.asarray(line.x, float) for line in lines] + [np.array([point[0] for point in points])])
     y_values = np.concatenate([np.asarray(line.y, float) for line in lines] + [np.array([point[1] for point in points])])
-    x_scale = fitted_scale(x_values, 44, width - 8, log=log_x, limits=x_limits)
+    x_scale = fitted_scale(x_values, 44, width - MARGIN, log=log_x, limits=x_limits)
     y_scale = fitted_scale(y_values, height - 34, 24, log=log_y, limits=y_limits)
     parts = [_axes(x_scale, y_scale, title, x_label, y_label)]
     for x, colour, text in marks:
@@ -166,12 +168,18 @@ def compose(plots: Sequence[str], *, above: Sequence[str] = (), description: str
 def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str) -> str:
     left, right, top, bottom = x_scale.start, x_scale.stop, y_scale.stop, y_scale.start
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
+    free = 0.0  # from where on there is room for the next label
     for position, label in x_scale.ticks():
         parts.append(f'<line x1="{position:.1f}" x2="{position:.1f}" y1="{top}" y2="{bottom}" stroke="{FAINT}"/>')
-        parts.append(f'<text x="{position:.1f}" y="{bottom + 14}" text-anchor="middle">{label}</text>')
+        half = LETTER * len(label) / 2
+        inside = min(position, right + MARGIN - half)
+        if inside - half >= free:
+            parts.append(f'<text x="{inside:.1f}" y="{bottom + 14}" text-anchor="middle">{label}</text>')
+            free = inside + half
     for position, label in y_scale.ticks():
         parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')
-        parts.append(f'<text x="{left - 5}" y="{position + 4:.1f}" text-anchor="end">{label}</text>')
+        squeezed = f' textLength="{left - 6}" lengthAdjust="spacingAndGlyphs"' if LETTER * len(label) > left - 6 else ""
+        parts.append(f'<text x="{left - 5}" y="{position + 4:.1f}" text-anchor="end"{squeezed}>{label}</text>')
     parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 28}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(f'<text x="{right}" y="14" text-anchor="end">{escape(y_label)}</text>')
     parts.append(f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="{TEXT}"/>')
