@@ -127,9 +127,8 @@ def _map_axes(columns, rows, labels, width: float, height: float) -> list[str]:
             f'<text x="{LEFT + (number + 0.5) * width:.1f}" y="{BELOW + 14}" text-anchor="middle">{columns[number]:g}</text>'
         )
     for number in range(0, len(rows), int(np.ceil(13 / height))):
-        parts.append(
-            f'<text x="{LEFT - 5}" y="{BELOW - (number + 0.5) * height + 4:.1f}" text-anchor="end">{rows[number]:g}</text>'
-        )
+        at = BELOW - (number + 0.5) * height
+        parts.append(frame.number(f"{rows[number]:g}", LEFT - 5, at + 4, room=LEFT - 21, anchor="end"))
     parts.append(f'<text x="{(LEFT + RIGHT) / 2}" y="{BELOW + 30}" text-anchor="middle">{escape(labels[0])}</text>')
     middle = f"translate(12,{(ABOVE + BELOW) / 2}) rotate(-90)"
     return [*parts, f'<text transform="{middle}" text-anchor="middle">{escape(labels[1])}</text>']
@@ -143,7 +142,8 @@ def _colour_bar(limits: tuple[float, float]) -> str:
         for n in range(steps)
     ]
     ends = [(BELOW, limits[0]), (ABOVE + 8, limits[1])]
-    return "".join(cells) + "".join(f'<text x="{RIGHT + 23}" y="{y}">{value:.2g}</text>' for y, value in ends)
+    room = SIZE[0] - RIGHT - 23
+    return "".join(cells) + "".join(frame.number(f"{value:.2g}", RIGHT + 23, y, room=room) for y, value in ends)
 
 
 # A campaign -------------------------------------------------------------------------------------------------------------

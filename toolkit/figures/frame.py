@@ -165,6 +165,12 @@ def compose(plots: Sequence[str], *, above: Sequence[str] = (), description: str
     )
 
 
+def number(label: str, x: float, y: float, *, room: float, anchor: str = "start") -> str:
+    """A number as `<text>`; one that may need more than `room` pixels is squeezed into it."""
+    squeezed = f' textLength="{room}" lengthAdjust="spacingAndGlyphs"' if LETTER * len(label) > room else ""
+    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}"{squeezed}>{label}</text>'
+
+
 def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str) -> str:
     left, right, top, bottom = x_scale.start, x_scale.stop, y_scale.stop, y_scale.start
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
@@ -178,8 +184,7 @@ def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str
             free = inside + half
     for position, label in y_scale.ticks():
         parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')
-        squeezed = f' textLength="{left - 6}" lengthAdjust="spacingAndGlyphs"' if LETTER * len(label) > left - 6 else ""
-        parts.append(f'<text x="{left - 5}" y="{position + 4:.1f}" text-anchor="end"{squeezed}>{label}</text>')
+        parts.append(number(label, left - 5, position + 4, room=left - 6, anchor="end"))
     parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 28}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(f'<text x="{right}" y="14" text-anchor="end">{escape(y_label)}</text>')
     parts.append(f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="{TEXT}"/>')

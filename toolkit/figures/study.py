@@ -136,7 +136,7 @@ def _map(x, y, values, diverged, chosen, title, labels, colour) -> str:
             cross = f"M{left:.1f} {top:.1f}l{width:.1f} {height:.1f}m0 {-height:.1f}l{-width:.1f} {height:.1f}"
             parts.append(f'<path d="{cross}" stroke="{frame.TEXT}"/>')
     parts += [f'<text x="{at:.1f}" y="{BELOW + 14}" text-anchor="middle">{label}</text>' for at, label in cells.x_ticks]
-    parts += [f'<text x="{LEFT - 5}" y="{at + 4:.1f}" text-anchor="end">{label}</text>' for at, label in cells.y_ticks]
+    parts += [frame.number(label, LEFT - 5, at + 4, room=LEFT - 23, anchor="end") for at, label in cells.y_ticks]
     parts.append(f'<text x="{(LEFT + RIGHT) / 2}" y="{BELOW + 30}" text-anchor="middle">{escape(labels[0])}</text>')
     middle = f"translate(14,{(ABOVE + BELOW) / 2}) rotate(-90)"
     parts.append(f'<text transform="{middle}" text-anchor="middle">{escape(labels[1])}</text>')
@@ -168,7 +168,8 @@ def _colour_bar(limits: tuple[float, float]) -> str:
         for n in range(steps)
     ]
     ends = [(BELOW, limits[0]), (ABOVE + 8, limits[1])]
-    return "".join(cells) + "".join(f'<text x="{RIGHT + 28}" y="{y}">{value:.2g}</text>' for y, value in ends)
+    room = SIZE[0] - RIGHT - 28
+    return "".join(cells) + "".join(frame.number(f"{value:.2g}", RIGHT + 28, y, room=room) for y, value in ends)
 
 
 def _curves(measured: Sequence[Any], metric: str, chosen: int, colour: str) -> str:
