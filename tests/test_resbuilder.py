@@ -164,6 +164,18 @@ def test_learning_rate_and_weight_decay_are_read_at_every_step(digits, recipe):
     assert {parameter.ndim for parameter in run.optimizer.param_groups[1]["params"]} == {1}
 
 
+def test_only_the_modern_recipe_shortens_long_gradients(digits):
+    for recipe, longest in (("thesis", math.inf), ("modern", 1.0)):
+        run, lengths = begun(digits, BLOCKS, recipe=recipe, lasso_strength=10.0), []
+        run.optimizer.register_step_pre_hook(
+            lambda optimizer, *_, lengths=lengths: lengths.append(
+                math.hypot(*(float(one.grad.norm()) for group in optimizer.param_groups for one in group["params"]))
+            )
+        )
+        until_trained(run, variants=1)
+        assert (max(lengths) > 1.5) if longest == math.inf else (max(lengths) == pytest.approx(1.0, rel=1e-4))
+
+
 # Deletion -----------------------------------------------------------------------------------------------------------------
 
 
@@ -364,7 +376,7 @@ def test_a_search_goes_on_after_a_hand(digits):
 
 # Stopping and going on ----------------------------------------------------------------------------------------------------
 
-RESUMED = {"every": 2, "epochs": 1, "deletion_threshold": 8.2e-3, "momentum": 0.05, "morph_strength": 1e-6, "augment": "recipe"}
+RESUMED = {"every": 2, "epochs": 1, "deletion_threshold": 8.2e-3, "momentum": 0.2, "morph_strength": 1e-6, "augment": "recipe"}
 
 
 @pytest.fixture(scope="module", params=["thesis", "modern"])

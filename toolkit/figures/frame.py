@@ -180,7 +180,7 @@ def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str
         half = LETTER * len(label) / 2
         inside = min(position, right + MARGIN - half)
         if inside - half >= free:
-            parts.append(f'<text x="{inside:.1f}" y="{bottom + 14}" text-anchor="middle">{label}</text>')
+            parts.append(f'<text x="{inside:.1f}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
             free = inside + half
     for position, label in y_scale.ticks():
         parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')

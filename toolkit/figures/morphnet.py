@@ -14,6 +14,7 @@ from toolkit.figures import architecture, colours, frame, layers
 SIZE = architecture.SIZE
 TRAINING = ("training", "collapse")
 MARKERS = {0: "s", 1: "^"}  # of trainings under the penalty as in Fig. 5.2; the final one is a circle
+BESIDE_THE_TITLE = 22  # letters of names
 LEAST = 1e-4  # error that a logarithmic axis still shows
 DASHES = ("", "5 3", "1 3", "8 3 2 3")
 
@@ -164,7 +165,11 @@ def _width_plot(records: Sequence[Any]) -> str:
         if record.kind == "morph"
     ]
     plot = frame.plot(lines, title="channels alive", x_label="steps", size=SIZE, marks=marks)
-    names = "".join(f'<tspan fill="{line.colour}">{escape(line.label)}&#160;</tspan>' for line in lines[:4])
+    names, letters = "", 0
+    for line in lines:  # the others are named by their tooltips
+        letters += len(line.label) + 1
+        if letters <= BESIDE_THE_TITLE:
+            names += f'<tspan fill="{line.colour}">{escape(line.label)}&#160;</tspan>'
     return layers.over(plot, f'<text x="{SIZE[0] - 8}" y="14" text-anchor="end" font-weight="600">{names}</text>')
 
 

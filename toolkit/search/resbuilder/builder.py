@@ -59,7 +59,8 @@ class ResBuilder(Iterator[Record]):
         data: train and validation pairs of images with `normalise`, for example a `datasets.Dataset`; a test pair is measured.
         start: the first architecture, such as `zero_net` or `architecture.resnet18`; it may cost more than the budget.
         steps: most architectures after the start; without it all of `morph_steps` times (`layer_steps` + 1).
-        recipe: "thesis" (Adam, shifts and flips) or "modern" (SGD with one cycle, smoothed labels, bf16 on a GPU).
+        recipe: "thesis" (Adam, shifts and flips) or "modern" (SGD with one cycle, clipped gradients, smoothed labels, bf16 on a
+            GPU).
         budget: ζ [FLOPs per sample].
         layer_steps: n_Λ, insertions before each choice of widths; with 0 it is MorphNet alone.
         morph_steps: n_M.
@@ -247,11 +248,16 @@ class ResBuilder(Iterator[Record]):
         return optimizer
 
     def _steer(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """Before each step: learning rate and λ₀ as they are set now. The gradient of λ₀ ω² is 2 λ₀ ω."""
+        """Before each step: learning rate and λ₀ as they are set now, a gradient that is not too long.
+
+        The gradient of λ₀ ω², 2 λ₀ ω, is added behind this.
+        """
         share = self.fit.step / (self.fit.epochs * self.fit.steps_per_epoch)
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate * self.recipe.factor(share)
         optimizer.param_groups[0]["weight_decay"] = 2 * self.weight_decay
+        if self.recipe.clip < math.inf:
+            nn.utils.clip_grad_norm_([one for group in optimizer.param_groups for one in group["params"]], self.recipe.clip)
 
     def _regularised(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """(4.5)."""

@@ -29,6 +29,7 @@ class Recipe:
         smoothing: of the labels, 0 to 1.
         one_cycle: whether the learning rate rises and falls with each training; else it is constant.
         bf16: autocast on a GPU.
+        clip: largest norm of the gradient of all parameters; a longer one is shortened to it.
         shift: largest shift of an image as a share of its size.
         always_flip: mirror images of characters too.
     """
@@ -39,6 +40,7 @@ class Recipe:
     smoothing: float = 0.0
     one_cycle: bool = False
     bf16: bool = False
+    clip: float = math.inf
     shift: float = 0.1
     always_flip: bool = False
 
@@ -63,7 +65,7 @@ RECIPES = {
     "thesis": Recipe(torch.optim.Adam, learning_rate=1e-3, weight_decay=1e-5, always_flip=True),
     "modern": Recipe(
         partial(torch.optim.SGD, momentum=0.9, nesterov=True), learning_rate=0.1, weight_decay=2.5e-4, smoothing=0.1,
-        one_cycle=True, bf16=True, shift=0.125,
+        one_cycle=True, bf16=True, clip=1.0, shift=0.125,
     ),
 }  # fmt: skip
 
