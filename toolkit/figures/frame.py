@@ -171,17 +171,24 @@ def number(label: str, x: float, y: float, *, room: float, anchor: str = "start"
     return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}"{squeezed}>{label}</text>'
 
 
+def numbers_below(scale: Scale, bottom: float) -> str:
+    """The numbers along an abscissa as `<text>`, inside the plot; where there is no room beside the one before, none."""
+    parts, free = [], 0.0  # from where on there is room
+    for position, label in scale.ticks():
+        half = LETTER * len(label) / 2
+        middle = min(position, scale.stop + MARGIN - half)
+        if middle - half >= free:
+            parts.append(f'<text x="{middle:.1f}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
+            free = middle + half
+    return "".join(parts)
+
+
 def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str) -> str:
     left, right, top, bottom = x_scale.start, x_scale.stop, y_scale.stop, y_scale.start
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
-    free = 0.0  # from where on there is room for the next label
-    for position, label in x_scale.ticks():
+    for position, _ in x_scale.ticks():
         parts.append(f'<line x1="{position:.1f}" x2="{position:.1f}" y1="{top}" y2="{bottom}" stroke="{FAINT}"/>')
-        half = LETTER * len(label) / 2
-        inside = min(position, right + MARGIN - half)
-        if inside - half >= free:
-            parts.append(f'<text x="{inside:.1f}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
-            free = inside + half
+    parts.append(numbers_below(x_scale, bottom))
     for position, label in y_scale.ticks():
         parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')
         parts.append(number(label, left - 5, position + 4, room=left - 6, anchor="end"))
