@@ -171,10 +171,11 @@ def number(label: str, x: float, y: float, *, room: float, anchor: str = "start"
     return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}"{squeezed}>{label}</text>'
 
 
-def numbers_below(scale: Scale, bottom: float) -> str:
-    """The numbers along an abscissa as `<text>`, inside the plot; where there is no room beside the one before, none."""
+def abscissa(scale: Scale, top: float, bottom: float) -> str:
+    """Grid lines, and below them their numbers, inside the plot; where there is no room beside the one before, none."""
     parts, free = [], 0.0  # from where on there is room
     for position, label in scale.ticks():
+        parts.append(f'<line x1="{position:.1f}" x2="{position:.1f}" y1="{top}" y2="{bottom}" stroke="{FAINT}"/>')
         half = LETTER * len(label) / 2
         middle = min(position, scale.stop + MARGIN - half)
         if middle - half >= free:
@@ -186,9 +187,7 @@ def numbers_below(scale: Scale, bottom: float) -> str:
 def _axes(x_scale: Scale, y_scale: Scale, title: str, x_label: str, y_label: str) -> str:
     left, right, top, bottom = x_scale.start, x_scale.stop, y_scale.stop, y_scale.start
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
-    for position, _ in x_scale.ticks():
-        parts.append(f'<line x1="{position:.1f}" x2="{position:.1f}" y1="{top}" y2="{bottom}" stroke="{FAINT}"/>')
-    parts.append(numbers_below(x_scale, bottom))
+    parts.append(abscissa(x_scale, top, bottom))
     for position, label in y_scale.ticks():
         parts.append(f'<line x1="{left}" x2="{right}" y1="{position:.1f}" y2="{position:.1f}" stroke="{FAINT}"/>')
         parts.append(number(label, left - 5, position + 4, room=left - 6, anchor="end"))

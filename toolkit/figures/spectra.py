@@ -428,9 +428,7 @@ def _rows(
     bottom = SIZE[1] - BELOW
     middles = [ABOVE + (row + 0.5) * (bottom - ABOVE) / max(len(names), 1) for row in range(len(names))]
     parts = [f'<text x="{left}" y="14" font-weight="600">{escape(title)}</text>']
-    for at, _ in scale.ticks():
-        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{ABOVE}" y2="{bottom}" stroke="{frame.FAINT}"/>')
-    parts.append(frame.numbers_below(scale, bottom))
+    parts.append(frame.abscissa(scale, ABOVE, bottom))
     parts.append(f'<text x="{(left + SIZE[0]) / 2}" y="{bottom + 28}" text-anchor="middle">{escape(x_label)}</text>')
     parts.append(f'<path d="M{left} {ABOVE}V{bottom}H{SIZE[0] - MARGIN}" fill="none" stroke="{frame.TEXT}"/>')
     return scale, middles, parts + [_row_name(name, middle, left=left) for name, middle in zip(names, middles, strict=True)]

@@ -214,11 +214,11 @@ def compared(path: str | Path, *, recipe: str | None = None, chosen_on: str = "v
         recipe: one of `RECIPES`; "thesis" where it is recorded if not given.
         chosen_on: "validation", or "test" as published.
     """
+    if recipe not in (None, *RECIPES) or chosen_on not in ("validation", "test"):
+        raise ValueError(f"recipe must be one of {RECIPES} and chosen_on 'validation' or 'test', got {(recipe, chosen_on)!r}")
     table, ours = published.table(TABLE), results(path)
     if recipe is None:
         recipe = next(one for one in RECIPES if one in set(ours["recipe"]))
-    if recipe not in RECIPES or chosen_on not in ("validation", "test"):
-        raise ValueError(f"recipe must be one of {RECIPES} and chosen_on 'validation' or 'test', got {(recipe, chosen_on)!r}")
     ours = ours[ours["recipe"] == recipe].copy()
     ours["accuracy"] = ours["test_accuracy" if chosen_on == "validation" else "test_chosen"]
     scaled = ours["budget"].lt(BUDGET).any() or ours["images"].lt(50_000).any()
